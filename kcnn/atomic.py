@@ -1,0 +1,87 @@
+"""Files and folders that appear whole or not at all: written aside, synced, renamed."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from kcnn.errors import ResourceError
+
+_NO_ROOM = {errno.ENOSPC: "no space left on", errno.EDQUOT: "the disk quota is used up on", errno.EROFS: "read-only:"}
+
+
+@contextlib.contextmanager
+def folder(target: Path) -> Iterator[Path]:
+    """Yield a fresh folder beside `target`; on success it becomes `target`, on failure it is removed.
+
+    Everything in it is synced to disk before the rename, so a crash leaves the old state or the new one.
+
+    Raises:
+        ResourceError: the disk is full or read-only; nothing is left behind.
+        FileExistsError: `target` exists already.
+    """
+    aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+    with _explained(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            yield aside
+            for path in sorted(aside.rglob("*")):
+                if path.is_file():
+                    _sync(path)
+            _sync(aside)
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "already exists", str(target))
+            os.rename(aside, target)
+            _sync(target.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Replace the file `target` by `content` in one step.
+
+    Raises:
+        ResourceError: the disk is full or read-only; the old file is untouched.
+    """
+    aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+    with _explained(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open(aside, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, target)
+            _sync(target.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def write_text(target: Path, content: str) -> None:
+    """Replace the text file `target` (UTF-8) in one step; errors as `write_bytes`."""
+    write_bytes(target, content.encode("utf-8"))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ResourceError(
+            f"cannot write {target}: {_NO_ROOM[error.errno]} its disk. Nothing half-written was left; "
+            "free some room or choose another place and run the same command again."
+        ) from error

@@ -1,0 +1,1 @@
+"""Pure functions without weights, on keras.ops or plain Python."""

@@ -1,0 +1,399 @@
+"""What a run is: frozen dataclasses of plain values, written as JSON and read back to repeat it.
+
+A recipe file defines `recipe(smoke=False) -> Recipe`. `override` applies `--set section.key=value`.
+There is no string language, no `eval` and no global state here.
+"""
+
+import ast
+import dataclasses
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Any, Literal, TypeVar
+
+from kcnn.errors import ConfigError, DataError, UnknownNameError
+
+T = TypeVar("T")
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise `ConfigError(message)` unless `condition` holds; for `__post_init__` of configurations."""
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How pixels 0..255 become the numbers that a set of weights expects: `(pixel * scale - mean) / std`.
+
+    One record in three places: training (`kcnn.data`), `predict`, and inside every export.
+
+    Attributes:
+        size: (height, width) of the model's input, in pixels.
+        scale: factor applied to uint8 pixels first.
+        mean, std: one number per channel, in units after `scale`.
+        channel_order: "gray" (1 channel), "rgb" or "bgr" (3 channels).
+        interpolation: "bilinear" (antialiased when shrinking) or "nearest".
+    """
+
+    size: tuple[int, int] = (224, 224)
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    channel_order: Literal["gray", "rgb", "bgr"] = "rgb"
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+
+    def __post_init__(self) -> None:
+        check(min(self.size) >= 1, f"preprocess.size is {self.size} but must be two positive numbers.")
+        check(self.scale > 0, f"preprocess.scale is {self.scale} but must be positive (1/255 or 1).")
+        check(min(self.std) > 0, f"preprocess.std is {self.std} but every entry must be positive.")
+        for name in ("mean", "std"):
+            count = len(getattr(self, name))
+            check(
+                count in (1, self.channels),
+                f"preprocess.{name} has {count} entries but must have 1 or {self.channels}, "
+                f"one per channel of {self.channel_order!r}.",
+            )
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, else 3."""
+        return 1 if self.channel_order == "gray" else 3
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the model's input."""
+        return (*self.size, self.channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where examples come from.
+
+    Attributes:
+        source: a name of `kcnn list sources`, `tfds:NAME`, or the path of a folder or file.
+        validation: share of the training split held out where the source has no validation split, 0..0.9.
+        limit: use at most this many examples of each split; 0 uses all.
+        max_bad_fraction: share of unreadable images that is skipped and reported; more stops the run.
+    """
+
+    source: str = "digits"
+    validation: float = 0.1
+    limit: int = 0
+    max_bad_fraction: float = 0.01
+
+    def __post_init__(self) -> None:
+        check(0 <= self.validation <= 0.9, f"data.validation is {self.validation} but must lie in 0..0.9.")
+        check(self.limit >= 0, f"data.limit is {self.limit} but must be 0 (all) or a positive count.")
+        check(
+            0 <= self.max_bad_fraction <= 1,
+            f"data.max_bad_fraction is {self.max_bad_fraction} but must lie in 0..1 (0.01 is 1 %).",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Which network: a name of `kcnn list models`; `num_classes` 0 means as many as the source has."""
+
+    name: str = "tiny_lenet5"
+    num_classes: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.num_classes >= 0, f"model.num_classes is {self.num_classes} but must be 0 or positive.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs, batch_size: passes over the training split; examples per step over all replicas.
+        seed: of weights, data order and augmentation.
+        optimizer: "sgd" (Nesterov momentum) or "adamw".
+        learning_rate: peak rate, reached after `warmup_epochs`, then cosine decay to 0.
+        momentum: of SGD. weight_decay: decoupled; biases, gamma and beta are excluded.
+        ema: decay of the moving average of the weights per step, 0 turns it off.
+        precision: Keras dtype policy.
+        patience: epochs without improvement of `monitor` before stopping; 0 never stops early.
+        monitor: metric that picks the kept weights: the best epoch's when `patience` > 0, else the last's.
+        max_minutes: stop after this much training time; 0 is no limit.
+        checkpoint_steps: also save every so many steps; 0 saves at each epoch's end only.
+        strategy: "auto" (mirrored when there are several GPUs), "one" or "mirrored".
+        sync_batchnorm: batch statistics over all replicas.
+    """
+
+    epochs: int = 1
+    batch_size: int = 32
+    seed: int = 0
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0.0
+    ema: float = 0.0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    patience: int = 0
+    monitor: str = "val_accuracy"
+    max_minutes: float = 0.0
+    checkpoint_steps: int = 0
+    strategy: Literal["auto", "one", "mirrored"] = "auto"
+    sync_batchnorm: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)} but must be at least 1.")
+        for name in ("weight_decay", "warmup_epochs", "patience", "max_minutes", "checkpoint_steps", "seed"):
+            check(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)} but must not be negative.")
+        check(self.learning_rate > 0, f"train.learning_rate is {self.learning_rate} but must be positive.")
+        for name in ("ema", "momentum"):
+            check(0 <= getattr(self, name) < 1, f"train.{name} is {getattr(self, name)} but must lie in 0..1.")
+        check(
+            self.warmup_epochs < self.epochs or self.warmup_epochs == 0,
+            f"train.warmup_epochs is {self.warmup_epochs} but must be below train.epochs ({self.epochs}).",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What a bundle holds.
+
+    Attributes:
+        formats: LiteRT precisions, any of "fp32", "fp16", "dynamic", "int8".
+        calibration: training images that fix the int8 ranges.
+        check_images: test images on which every format is compared with Keras.
+        min_agreement: share of equal top predictions below which a format is refused, 0..1.
+    """
+
+    formats: tuple[Literal["fp32", "fp16", "dynamic", "int8"], ...] = ("fp32", "fp16", "dynamic", "int8")
+    calibration: int = 200
+    check_images: int = 1000
+    min_agreement: float = 0.97
+
+    def __post_init__(self) -> None:
+        for name in ("calibration", "check_images"):
+            check(getattr(self, name) >= 1, f"export.{name} is {getattr(self, name)} but must be at least 1.")
+        check(
+            0 <= self.min_agreement <= 1,
+            f"export.min_agreement is {self.min_agreement} but must lie in 0..1 (0.97 is 97 %).",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One run, whole. `config` is the task's own frozen dataclass (`Task.config`)."""
+
+    name: str
+    task: str = "classification"
+    data: Data = field(default_factory=Data)
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    model: Model = field(default_factory=Model)
+    config: Any = None
+    train: Train = field(default_factory=Train)
+    export: Export = field(default_factory=Export)
+
+
+def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32)) -> Recipe:
+    """Shrink a recipe to seconds: embedded digits, a `tiny_*` model, 64 examples a split, one epoch."""
+    return dataclasses.replace(
+        recipe,
+        data=dataclasses.replace(recipe.data, source="digits", limit=64, validation=0.25),
+        preprocess=dataclasses.replace(recipe.preprocess, size=size),
+        model=dataclasses.replace(recipe.model, name=model, num_classes=0),
+        train=dataclasses.replace(recipe.train, epochs=1, batch_size=16, warmup_epochs=0.0),
+        export=dataclasses.replace(recipe.export, calibration=16, check_images=32, min_agreement=0.0),
+    )
+
+
+def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
+    """Return `recipe` with `section.key=value` strings applied, as `--set` gives them.
+
+    Raises:
+        UnknownNameError: no such section or key; the nearest is named.
+        ConfigError: the value does not parse as the field's type, or is out of range.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set got {assignment!r} but expects section.key=value, as in train.epochs=3.")
+        recipe = _replace(recipe, path.strip().split("."), text.strip(), path.strip())
+    return recipe
+
+
+def _replace(record: Any, keys: list[str], text: str, path: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(record)}
+    head, rest = keys[0], keys[1:]
+    if head not in fields:
+        raise UnknownNameError("recipe key", path, _paths(record, path.rpartition(head)[0]))
+    current = getattr(record, head)
+    if dataclasses.is_dataclass(current):
+        if not rest:
+            raise ConfigError(f"--set {path}={text}: {path!r} is a section; set one of {_paths(current, path + '.')}.")
+        return dataclasses.replace(record, **{head: _replace(current, rest, text, path)})
+    if rest:
+        raise UnknownNameError("recipe key", path, _paths(record, ""))
+    kind = typing.get_type_hints(type(record))[head]
+    return dataclasses.replace(record, **{head: _parse(text, kind, path)})
+
+
+def _paths(record: Any, prefix: str) -> list[str]:
+    found = []
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        nested = _paths(value, f"{prefix}{item.name}.") if dataclasses.is_dataclass(value) else []
+        found += nested or [prefix + item.name]
+    return found
+
+
+def _parse(text: str, kind: Any, path: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is str or (origin is Literal and text in arguments):
+        return text
+    if origin is tuple and not text.startswith("("):
+        value: Any = tuple(_literal(part.strip()) for part in text.split(",") if part.strip())
+    else:
+        value = _literal({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
+    return coerce(value, kind, path)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def coerce(value: Any, kind: Any, path: str) -> Any:
+    """Return `value` as the annotated type `kind`: lists to tuples, ints to floats, dicts to dataclasses.
+
+    Raises:
+        ConfigError: `value` is of another type; `path` names the place.
+        UnknownNameError: a dict has a key that the dataclass lacks.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return from_dict(kind, value, path)
+    if origin in (UnionType, typing.Union):
+        for option in arguments:
+            try:
+                return coerce(value, option, path)
+            except ConfigError:
+                continue
+    elif origin is Literal and any(value == a and type(value) is type(a) for a in arguments):
+        return value
+    elif origin is tuple and isinstance(value, (tuple, list)):
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) == len(value):
+            return tuple(coerce(v, k, path) for v, k in zip(value, kinds, strict=True))
+    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif kind in (str, bool, type(None)) and isinstance(value, kind):
+        return value
+    raise ConfigError(f"{path} is {value!r} but must be {_describe(kind)}.")
+
+
+def _describe(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(a) for a in typing.get_args(kind))
+    if typing.get_origin(kind) is None:
+        return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
+    return str(kind)
+
+
+def from_dict(kind: type[T], values: Any, path: str = "") -> T:
+    """Build the dataclass `kind` from a dict of plain values, checking every key and type.
+
+    Raises:
+        ConfigError: `values` is no dict or a value has the wrong type.
+        UnknownNameError: a key that `kind` does not have.
+    """
+    if isinstance(values, kind):
+        return values
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path or kind.__name__} is {values!r} but must be a table of keys and values.")
+    hints = typing.get_type_hints(kind)
+    names = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in names:
+            raise UnknownNameError("recipe key", f"{path}.{key}".lstrip("."), names)
+    prefix = f"{path}." if path else ""
+    return kind(**{key: coerce(value, hints[key], prefix + key) for key, value in values.items()})
+
+
+def to_json(recipe: Recipe) -> str:
+    """Return the resolved recipe as JSON text that `from_json` reads back equal."""
+    return json.dumps(dataclasses.asdict(recipe), indent=2) + "\n"
+
+
+def from_json(text: str, config: type | None = None, where: str = "recipe.json") -> Recipe:
+    """Read what `to_json` wrote; `config` is the task's configuration class.
+
+    Raises:
+        ConfigError: the text is not JSON of a recipe, with `where` in the message.
+        UnknownNameError: it has a key that recipes do not have.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{where} is not JSON ({error}); it may be truncated. Restore it or start a new run."
+        ) from error
+    recipe = from_dict(Recipe, values)
+    if config is None or recipe.config is None:
+        return recipe
+    return dataclasses.replace(recipe, config=from_dict(config, recipe.config, "config"))
+
+
+def recipe_folders() -> list[Path]:
+    """Folders searched for recipe names: `./pipelines`, then the ones kcnn brings."""
+    package = Path(__file__).parent
+    return [Path("pipelines"), package / "pipelines", package.parent / "pipelines"]
+
+
+def recipe_files() -> dict[str, Path]:
+    """Return recipe name -> file for every recipe in `recipe_folders`, the nearest folder first."""
+    found: dict[str, Path] = {}
+    for folder in recipe_folders():
+        for path in sorted(folder.glob("[a-z]*.py")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def load(name: str, smoke: bool = False) -> Recipe:
+    """Read a recipe by name (`digits_lenet5`) or path (`my/recipe.py`).
+
+    The file is a program of yours and is run as one.
+
+    Raises:
+        UnknownNameError: neither a file nor a known recipe.
+        ConfigError: the file fails, or defines no `recipe(smoke=False)` that returns a `Recipe`.
+    """
+    path = Path(name)
+    if not path.is_file():
+        known = recipe_files()
+        if name not in known:
+            if path.suffix == ".py":
+                raise DataError(f"recipe file {name} does not exist. Recipes: {', '.join(sorted(known)) or 'none'}.")
+            raise UnknownNameError("recipe", name, known)
+        path = known[name]
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    try:
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)  # noqa: S102
+        result = module.recipe(smoke=smoke)
+    except ConfigError:
+        raise
+    except Exception as error:  # the file is the user's program and may raise anything
+        raise ConfigError(
+            f"{path} is not a recipe: {type(error).__name__}: {error}. "
+            "A recipe file is Python that defines recipe(smoke=False) -> kcnn.recipe.Recipe."
+        ) from error
+    if not isinstance(result, Recipe):
+        raise ConfigError(f"{path}: recipe() returned {type(result).__name__} but must return kcnn.recipe.Recipe.")
+    return result

@@ -1,0 +1,13 @@
+"""Tasks: what to do with images. Each is a plug-in, ours and outside ones alike."""
+
+from kcnn.registry import Entry, Registry
+
+TASKS = Registry(
+    "task",
+    "kcnn.tasks",
+    {
+        "classification": Entry(
+            "kcnn.tasks.classification.task:TASK", "one label per image, or several (config.multi_label)"
+        ),
+    },
+)

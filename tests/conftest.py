@@ -1,0 +1,19 @@
+"""Shared fixtures: the real images, one distribution strategy a process, quiet TensorFlow."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real test images: `KCNN_TEST_DATA`, or `../shared/data` beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("KCNN_TEST_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"real images are not at {folder}; set KCNN_TEST_DATA to their folder")
+    return folder
