@@ -1,0 +1,5 @@
+"""`python -m kcnn` is `kcnn`."""
+
+from kcnn.cli.main import main
+
+main()

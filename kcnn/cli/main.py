@@ -1,0 +1,125 @@
+"""The program `kcnn`: finds the verb, reads its flags, turns typed errors into one line and an exit code.
+
+Exit codes: 0 done, 1 a fault in kcnn, 2 your call can be mended, 3 the surroundings must change, 130 and 143
+interrupted (SIGINT, SIGTERM).
+"""
+
+import argparse
+import contextlib
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from absl import app, flags
+from absl.flags import argparse_flags
+
+import kcnn
+from kcnn.cli import VERBS
+from kcnn.cli.console import Console
+from kcnn.errors import ConfigError, KcnnError, UnknownNameError
+
+DESCRIPTION = "Build, train, explain and ship convolutional networks with Keras."
+EPILOG = "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are."
+
+
+class Parser(argparse_flags.ArgumentParser):
+    """argparse whose mistakes are typed errors, so that they read like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake instead of printing the usage."""
+        raise ConfigError(f"{message}. Usage: {' '.join(self.format_usage().split())[len('usage: ') :]}")
+
+
+def parser() -> Parser:
+    """Return the parser of all verbs; no verb's module imports TensorFlow."""
+    top = Parser(prog="kcnn", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"kcnn {kcnn.__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name in VERBS:
+        module = importlib.import_module(f"kcnn.cli.{name}")
+        sub = verbs.add_parser(name, help=module.HELP, description=module.__doc__, allow_abbrev=False)
+        sub.add_argument("--debug", action="store_true", help="print the traceback of an error")
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run, flags=[f for action in sub._actions for f in action.option_strings])
+    return top
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line, without the program's name.
+
+    Raises:
+        UnknownNameError: an unknown verb or flag; the nearest is named.
+        ConfigError: an argument is missing or has the wrong form.
+    """
+    verb = next((word for word in argv if not word.startswith("-")), None)
+    if verb is not None and verb not in VERBS:
+        raise UnknownNameError("verb", verb, VERBS)
+    args, extra = parser().parse_known_args(argv or ["--help"])
+    if extra:
+        flag = extra[0].partition("=")[0]
+        if flag.startswith("-"):
+            raise UnknownNameError("flag", flag, args.flags, f"See: kcnn {args.verb} --help.")
+        raise ConfigError(f"argument {extra[0]!r} is one too many. See: kcnn {args.verb} --help.")
+    return args
+
+
+def run(argv: Sequence[str], console: Console | None = None) -> int:
+    """Run one command line and return its exit code; errors become one line on stderr."""
+    console = console or Console()
+    debug = "--debug" in argv
+    try:
+        args = parse(argv)
+        with console.quiet():
+            try:
+                return int(args.run(args, console) or 0)
+            except (KcnnError, OSError, KeyboardInterrupt):
+                raise
+            except Exception as error:  # a fault of ours: say so in one line, keep the rest for --debug
+                return _fault(error, debug, console)
+    except KcnnError as error:
+        return _explain(str(error), error.exit_code, debug, console)
+    except KeyboardInterrupt:
+        return _explain("interrupted; what was finished is kept", 130, debug, console)
+    except BrokenPipeError:  # `kcnn ... | head`: the reader has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        code = 2 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR) else 3
+        where = f" ({error.filename})" if error.filename else ""
+        return _explain(f"{error.strerror or error}{where}", code, debug, console)
+
+
+def _explain(message: str, code: int, debug: bool, console: Console) -> int:
+    if debug:
+        traceback.print_exc()
+    console.error(message)
+    return code
+
+
+def _fault(error: Exception, debug: bool, console: Console) -> int:
+    if debug:
+        console.note(traceback.format_exc())
+        console.note(console.noise().decode("utf-8", "replace")[-4000:])
+    first = str(error).strip().splitlines()[:1]
+    console.error(
+        f"kcnn failed: {type(error).__name__}: {first[0] if first else ''} "
+        "This is a fault of kcnn or of a library below it; --debug shows where."
+    )
+    return 1
+
+
+def main() -> None:
+    """Console script `kcnn`."""
+    with contextlib.suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    flags.FLAGS.mark_as_parsed()
+
+    def program(argv: Any) -> int:
+        return run(argv[1:])
+
+    app.run(program, argv=sys.argv, flags_parser=lambda argv: argv)

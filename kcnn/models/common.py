@@ -1,0 +1,85 @@
+"""What several families need: image-shape checks and the stride-to-dilation plan."""
+
+from collections.abc import Sequence
+
+import keras
+
+from kcnn.errors import ConfigError, ShapeError
+
+ImageShape = tuple[int | None, int | None, int]
+
+
+def image_input(name: str, image_shape: ImageShape, minimum: int, *, fixed: bool = False) -> keras.KerasTensor:
+    """Return the input tensor of a network, after checking that the network can work on it.
+
+    Args:
+        name: of the model, for messages.
+        image_shape: (height, width, channels); None for a height or width that may vary.
+        minimum: smallest height and width, in pixels, that leaves something after the last layer.
+        fixed: the network flattens its maps, so height and width must be numbers.
+
+    Raises:
+        ShapeError: `image_shape` is not of that form, too small, or open where it must be fixed.
+    """
+    if len(image_shape) != 3 or not isinstance(image_shape[2], int) or image_shape[2] < 1:
+        raise ShapeError(
+            f"{name}: image_shape is {image_shape} but must be (height, width, channels), as in (224, 224, 3); "
+            "height and width may be None, channels may not.",
+            expected="(height, width, channels)",
+            actual=image_shape,
+        )
+    for side in image_shape[:2]:
+        if side is None and fixed:
+            raise ShapeError(
+                f"{name}: image_shape is {image_shape} but this network flattens its maps, so height and width "
+                f"must be numbers of at least {minimum}.",
+                expected=(minimum, minimum, image_shape[2]),
+                actual=image_shape,
+            )
+        if side is not None and side < minimum:
+            raise ShapeError(
+                f"{name}: image_shape is {image_shape} but must be at least {minimum}x{minimum} pixels; "
+                "resize the images (preprocess.size) or choose a smaller network.",
+                expected=(minimum, minimum, image_shape[2]),
+                actual=image_shape,
+            )
+    return keras.Input(image_shape, name="images")
+
+
+def logits(features: keras.KerasTensor, name: str, num_classes: int) -> keras.KerasTensor:
+    """Return the closing linear layer, float32 under every dtype policy.
+
+    Raises:
+        ConfigError: `num_classes` is not positive.
+    """
+    if num_classes < 1:
+        raise ConfigError(f"{name}: num_classes is {num_classes} but must be at least 1.")
+    return keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
+
+
+def stride_plan(name: str, strides: Sequence[int], output_stride: int) -> list[tuple[int, int, int]]:
+    """Turn strides into dilation once `output_stride` is reached, with the same weights.
+
+    Args:
+        name: of the model, for messages.
+        strides: stride of each stage, in order, the stem first.
+        output_stride: 32, 16 or 8: input pixels per output pixel.
+
+    Returns: per stage (stride, dilation of its first block, dilation of the others), as in Chen 2017
+        (1706.05587, section 3.1).
+
+    Raises:
+        ConfigError: another output stride.
+    """
+    if output_stride not in (8, 16, 32):
+        raise ConfigError(f"{name}: output_stride is {output_stride} but must be 8, 16 or 32.")
+    plan, reached, dilation = [], 1, 1
+    for stride in strides:
+        first = dilation
+        if reached >= output_stride:
+            dilation *= stride
+            plan.append((1, first, dilation))
+        else:
+            reached *= stride
+            plan.append((stride, first, dilation))
+    return plan

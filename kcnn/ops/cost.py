@@ -1,0 +1,143 @@
+"""What a network costs: parameters, multiply-adds and activation memory of each layer.
+
+Convention: one multiply-add is one multiplication with its addition, in convolutions and dense layers; bias,
+normalisation, activation and pooling are not counted, as in the tables of the MobileNet papers.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kcnn.errors import ShapeError
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One call of one layer, for one image.
+
+    Attributes:
+        name: of the layer; layers of nested models as "model/layer".
+        kind: class name.
+        output: shape without the batch axis.
+        params: all weights; 0 at a shared layer's later calls. trainable: those that training moves.
+        macs: multiply-adds.
+        activation_bytes: size of the output in float32.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    params: int
+    trainable: int
+    macs: int
+    activation_bytes: int
+
+
+def ledger(model: keras.Model) -> list[Row]:
+    """Return the cost of every layer call of a built functional model, in order of computation.
+
+    Raises:
+        ShapeError: the model is not built, or a size is open (None), so that nothing can be counted.
+    """
+    rows, seen = [], set()
+    for name, layer, inputs, output in _calls(model):
+        if None in output[1:]:
+            raise ShapeError(
+                f"layer {name!r} has output {output}: sizes must be numbers to be counted. "
+                "Build the model with a full image_shape, as in (224, 224, 3).",
+                expected="numbers",
+                actual=output,
+            )
+        first = id(layer) not in seen
+        seen.add(id(layer))
+        rows.append(
+            Row(
+                name=name,
+                kind=type(layer).__name__,
+                output=tuple(output[1:]),
+                params=_count(layer.weights) if first else 0,
+                trainable=_count(layer.trainable_weights) if first else 0,
+                macs=multiply_adds(layer, inputs, output),
+                activation_bytes=math.prod(output[1:]) * FLOAT32_BYTES,
+            )
+        )
+    return rows
+
+
+def totals(rows: list[Row]) -> dict[str, int]:
+    """Return the sums over `rows`: params, trainable, macs, activation_bytes."""
+    return {key: sum(getattr(row, key) for row in rows) for key in ("params", "trainable", "macs", "activation_bytes")}
+
+
+def multiply_adds(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    """Return the multiply-adds of one layer call for one image; 0 for layers that only move or add.
+
+    Args:
+        layer: a Keras layer.
+        inputs, output: shapes with the batch axis first, channels last.
+    """
+    for kind, rule in _RULES:
+        if isinstance(layer, kind):
+            return rule(layer, inputs, output)
+    return 0
+
+
+def _convolution(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    return math.prod(output[1:]) * math.prod(layer.kernel_size) * (inputs[-1] // layer.groups)
+
+
+def _depthwise(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    return math.prod(output[1:]) * math.prod(layer.kernel_size)
+
+
+def _separable(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    middle = inputs[-1] * layer.depth_multiplier
+    return math.prod(output[1:-1]) * middle * (math.prod(layer.kernel_size) + output[-1])
+
+
+def _transposed(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    return math.prod(inputs[1:]) * math.prod(layer.kernel_size) * output[-1]
+
+
+def _dense(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
+    return math.prod(output[1:]) * inputs[-1]
+
+
+Rule = Callable[[Any, tuple[int, ...], tuple[int, ...]], int]
+_RULES: tuple[tuple[tuple[type, ...], Rule], ...] = (
+    ((keras.layers.SeparableConv1D, keras.layers.SeparableConv2D), _separable),
+    ((keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D), _depthwise),
+    ((keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose), _transposed),
+    ((keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D), _convolution),
+    ((keras.layers.Dense,), _dense),
+)
+
+
+def _calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, tuple[Any, ...], tuple[Any, ...]]]:
+    """Yield (name, layer, input shape, output shape) per call; Keras keeps calls only in private nodes."""
+    if not getattr(model, "inputs", None):
+        raise ShapeError(
+            f"model {model.name!r} has no known input shape; call it once on an image, or build it functionally.",
+            expected="a built functional or Sequential model",
+            actual=None,
+        )
+    functional = model._functional if isinstance(model, keras.Sequential) else model
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        for node in functional._nodes_by_depth[depth]:
+            layer = node.operation
+            if not node.input_tensors or isinstance(layer, keras.layers.InputLayer):
+                continue
+            if isinstance(layer, keras.Model):
+                yield from _calls(layer, f"{prefix}{layer.name}/")
+                continue
+            output = tuple(node.output_tensors[0].shape)
+            yield prefix + layer.name, layer, tuple(node.input_tensors[0].shape), output
+
+
+def _count(weights: Any) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
