@@ -87,9 +87,7 @@ def inverted_residual(
     return x
 
 
-def features(
-    inputs: keras.KerasTensor, spec: MobileNetV2Spec, output_stride: int = 32
-) -> dict[str, keras.KerasTensor]:
+def features(inputs: keras.KerasTensor, spec: MobileNetV2Spec, output_stride: int = 32) -> dict[str, keras.KerasTensor]:
     """Return the last map at each stride: "C1" (stride 2) to "C5" (stride 32, or dilated).
 
     Args:

@@ -1,0 +1,177 @@
+"""One harness for every row of every family table, ours and a plug-in's."""
+
+import importlib
+import math
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kcnn.models import MODELS
+
+
+def expect(condition: bool, message: str) -> None:
+    """Raise `AssertionError(message)` unless `condition` holds."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def family(name: str) -> tuple[Any, Any]:
+    """Return (module, row) of a registered model; the module holds `SPECS` and `build`."""
+    module = importlib.import_module(MODELS.get(name).__module__)
+    return module, module.SPECS[name]
+
+
+def small_shape(name: str) -> tuple[int, int, int]:
+    """Return an image shape on which the model is quick: its own where fixed, else 64x64."""
+    height, width, channels = MODELS.get(name)(name).input_shape[1:]
+    return height or 64, width or 64, channels
+
+
+def formula_fill(model: keras.Model) -> None:
+    """Set every weight by a formula of its path and index, the same on every machine and version.
+
+    Kernels are scaled by their fan-in, so that signals neither vanish nor explode; variances stay positive.
+    """
+    for weight in model.weights:
+        path = weight.path.split("/", 1)[-1] if weight.path.startswith(model.name + "/") else weight.path
+        values = scatter(math.prod(weight.shape), zlib.crc32(path.encode()) % 1000)
+        if len(weight.shape) > 1:
+            fan_in = math.prod(weight.shape[:2] if "depthwise" in path else weight.shape[:-1])
+            values *= math.sqrt(6 / fan_in)  # variance 2 / fan_in, as He 2015 (1502.01852)
+        elif path.endswith(("gamma", "moving_variance")):
+            values = 1 + 0.3 * values
+        else:
+            values *= 0.1
+        weight.assign(values.reshape(weight.shape).astype("float32"))
+
+
+def formula_images(shape: tuple[int, int, int], count: int = 2) -> np.ndarray:
+    """Return (count, H, W, C) float32 images in -1..1 made by a formula; no two are alike."""
+    return scatter(count * math.prod(shape), 1).reshape(count, *shape).astype("float32")
+
+
+def scatter(count: int, phase: float) -> np.ndarray:
+    """Return `count` float64 numbers in -1..1 without visible order, from a formula and no generator."""
+    return (np.sin(np.arange(count) * 12.9898 + phase) * 43758.5453) % 2 - 1
+
+
+def check_family(name: str) -> None:
+    """Hold one model against its row and the contract of design notes, section "Family file".
+
+    Checked: exact trainable parameters, layer names, logits without activation, levels and their strides,
+    a gradient to every variable, mixed bfloat16, and equality of `.keras`, SavedModel and LiteRT with eager.
+
+    Raises:
+        AssertionError: which promise is broken, what was found and what was expected.
+    """
+    check_parameters(name)
+    check_structure(name)
+    check_levels(name)
+    check_gradients(name)
+    check_bfloat16(name)
+    check_exports(name)
+
+
+def check_parameters(name: str) -> None:
+    """The trainable parameters of the default build are exactly the row's `params`."""
+    module, spec = family(name)
+    found = sum(math.prod(weight.shape) for weight in module.build(name).trainable_weights)
+    expect(found == spec.params, f"{name}: {found:,} trainable parameters, the table says {spec.params:,}")
+    expect(bool(spec.source), f"{name}: the row names no source")
+
+
+def check_structure(name: str) -> None:
+    """Every layer is named on purpose, the model carries its own name, and logits are linear float32."""
+    model = family(name)[0].build(name)
+    expect(model.name == name, f"{name}: the model is called {model.name!r}")
+    for layer in model.layers:
+        automatic = keras.src.utils.naming.to_snake_case(type(layer).__name__)
+        expect(not layer.name.startswith(automatic + "_"), f"{name}: layer {layer.name!r} has an automatic name")
+    last = model.layers[-1]
+    linear = getattr(last, "activation", None) is keras.activations.linear
+    expect(linear and last.name == "logits", f"{name}: ends in {last.name!r}, not in linear logits")
+
+
+def check_levels(name: str) -> None:
+    """`features` gives levels of rising stride at 64x64 and at an odd size, and stops at `output_stride`."""
+    module, spec = family(name)
+    if not hasattr(module, "features"):
+        return
+    channels = module.build(name).input_shape[-1]
+    for side in (64, 97):
+        levels = module.features(keras.Input((side, side, channels)), spec)
+        for level, tensor in levels.items():
+            stride = 2 ** int(level[1:])
+            bounds = (side // stride - 2, -(-side // stride))  # an unpadded 5x5 loses up to two cells
+            expect(
+                bounds[0] <= tensor.shape[1] <= bounds[1],
+                f"{name}: level {level} is {tensor.shape[1]} wide at input {side}, expected {bounds}",
+            )
+    if "output_stride" in module.features.__code__.co_varnames and len(levels) == 5:
+        for stride in (32, 16, 8):
+            last = module.features(keras.Input((64, 64, channels)), spec, output_stride=stride)["C5"]
+            expect(last.shape[1] == 64 // stride, f"{name}: C5 is {last.shape[1]} wide at output stride {stride}")
+
+
+def check_gradients(name: str) -> None:
+    """A loss on the logits reaches every trainable variable with a finite, non-zero gradient."""
+    shape = small_shape(name)
+    model = family(name)[0].build(name, image_shape=shape, num_classes=3)
+    formula_fill(model)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(formula_images(shape), training=True) ** 2)
+    for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
+        reached = gradient is not None and bool(np.all(np.isfinite(gradient))) and bool(np.any(np.asarray(gradient)))
+        expect(reached, f"{name}: no gradient reaches {weight.path}")
+
+
+def check_bfloat16(name: str) -> None:
+    """Under mixed_bfloat16 the inside computes in bfloat16, weights and logits stay float32."""
+    shape, before = small_shape(name), keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = family(name)[0].build(name, image_shape=shape, num_classes=3)
+        inside = model.layers[-1].input.dtype
+        outputs = model(formula_images(shape))
+    finally:
+        keras.config.set_dtype_policy(before)
+    expect(inside == "bfloat16", f"{name}: computes in {inside} under mixed_bfloat16")
+    expect(outputs.dtype == tf.float32, f"{name}: logits are {outputs.dtype} under mixed_bfloat16")
+    expect({w.dtype for w in model.trainable_weights} == {"float32"}, f"{name}: weights are not float32")
+
+
+def check_exports(name: str, tolerance: float = 1e-4) -> None:
+    """`.keras`, SavedModel and LiteRT give what eager gives, and the output depends on the image."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    shape = small_shape(name)
+    model = family(name)[0].build(name, image_shape=shape, num_classes=3)
+    formula_fill(model)
+    images = formula_images(shape)
+    eager = np.asarray(model(images))
+    expect(np.ptp(eager, axis=0).max() > 1e-3, f"{name}: the output does not depend on the image")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        model.save(place / "model.keras")
+        _close(name, ".keras", keras.saving.load_model(place / "model.keras")(images), eager, tolerance)
+        model.export(place / "saved", verbose=False)
+        loaded = tf.saved_model.load(str(place / "saved"))
+        _close(name, "SavedModel", loaded.serve(images), eager, tolerance)
+        model.export(place / "model.tflite", format="litert", verbose=False)
+        interpreter = Interpreter(str(place / "model.tflite"))
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], images.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+        interpreter.invoke()
+        _close(name, "LiteRT", interpreter.get_tensor(interpreter.get_output_details()[0]["index"]), eager, tolerance)
+
+
+def _close(name: str, what: str, found: Any, eager: np.ndarray, tolerance: float) -> None:
+    difference = float(np.abs(np.asarray(found) - eager).max())
+    bound = tolerance * max(1.0, float(np.abs(eager).max()))
+    expect(difference <= bound, f"{name}: {what} differs from eager by {difference:.2e}, allowed {bound:.2e}")
