@@ -1,0 +1,19 @@
+"""LeNet-5 on Fashion-MNIST: 60,000 + 10,000 articles of clothing, 28x28 gray.
+
+Reads the prepared tensorflow-datasets copy; `--data=FOLDER` takes the four IDX files (gzipped or not).
+"""
+
+from kcnn import recipe as r
+from kcnn.tasks.classification.config import ClassificationConfig
+
+
+def recipe(smoke: bool = False) -> r.Recipe:
+    full = r.Recipe(
+        name="fashion_mnist_lenet5",
+        data=r.Data(source="fashion_mnist", validation=0.0),
+        preprocess=r.Preprocess(size=(28, 28), mean=(0.286,), std=(0.353,), channel_order="gray"),
+        model=r.Model(name="lenet5"),
+        config=ClassificationConfig(crop_padding=2, flip=True, label_smoothing=0.05),
+        train=r.Train(epochs=20, batch_size=128, learning_rate=0.05, weight_decay=5e-4, warmup_epochs=1, ema=0.995),
+    )
+    return r.smoke(full, model="tiny_lenet5", size=(28, 28)) if smoke else full
