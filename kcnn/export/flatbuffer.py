@@ -1,0 +1,72 @@
+"""LiteRT files as bytes: reading the model's flatbuffer, and the archive of small files behind it."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from kcnn.errors import ExportError
+
+IDENTIFIER = b"TFL3"
+
+
+def read_model(file: Path) -> Any:
+    """Return the model in `file` as an `ai_edge_litert.schema_py_generated.ModelT`.
+
+    Raises:
+        ExportError: `file` is no LiteRT file, or ends too early.
+        FileNotFoundError: there is no such file.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = check(file)
+    try:
+        return schema.ModelT.InitFromPackedBuf(content, 0)
+    except Exception as error:  # offsets that lead nowhere fail in whatever way the bytes there suggest
+        raise ExportError(broken(file)) from error
+
+
+def check(file: Path) -> bytes:
+    """Return the content of `file`, which begins like a LiteRT file; errors as `read_model`."""
+    content = file.read_bytes()
+    if content[4:8] != IDENTIFIER:
+        raise ExportError(
+            f"{file} is not a LiteRT model: bytes 4..8 are {content[4:8]!r} but must be {IDENTIFIER!r}. "
+            "Give a .tflite that kcnn export or the TensorFlow Lite converter wrote."
+        )
+    return content
+
+
+def broken(file: Path) -> str:
+    """Return what to say about a LiteRT file with a good beginning that cannot be read."""
+    return f"{file} ({file.stat().st_size} bytes) is damaged or was cut short; copy or export it again."
+
+
+def pack_model(model: Any) -> bytes:
+    """Return the flatbuffer of a `ModelT`."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def append_files(content: bytes, files: dict[str, str]) -> bytes:
+    """Return `content` with a zip archive of `files` (name -> text) behind it, uncompressed and without dates.
+
+    LiteRT reads from the front and zip from the back, so the result is both; MediaPipe reads stored files only.
+    """
+    both = io.BytesIO(content)
+    with zipfile.ZipFile(both, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name), text.encode("utf-8"))
+    return both.getvalue()
+
+
+def appended_files(file: Path) -> dict[str, str]:
+    """Return name -> text of the archive behind a LiteRT file; empty when there is none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError):
+        return {}

@@ -1,0 +1,70 @@
+"""Does an exported format still say what Keras says? Measured on real images; publishing depends on it."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcnn.errors import ExportError
+from kcnn.export.runner import Outputs
+from kcnn.tasks.task import Signature
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One format beside Keras.
+
+    Attributes:
+        images: how many were compared.
+        difference: largest absolute difference of any output number.
+        agreement: share of equal answers (for a classifier: equal top classes), 0..1.
+        accuracy: share of answers that are right, 0..1.
+    """
+
+    images: int
+    difference: float
+    agreement: float
+    accuracy: float
+
+    def plain(self) -> dict[str, float]:
+        """Return the numbers for JSON."""
+        return dataclasses.asdict(self)
+
+
+def compare(signature: Signature, keras: Outputs, other: Outputs, examples: dict[str, np.ndarray]) -> Parity:
+    """Hold the outputs of one format against those of Keras for the same `examples`.
+
+    Args:
+        signature: of the task; says what an answer is and what the truth.
+        keras, other: output name -> float (N, ...).
+        examples: stacked examples (N, ...), as the outputs' inputs.
+    """
+    differences = [np.abs(other[name].astype(np.float64) - keras[name]).max() for name in signature.outputs]
+    answers = signature.answers(other)
+    return Parity(
+        images=len(answers),
+        difference=float(np.max(differences)),
+        agreement=float(np.mean(answers == signature.answers(keras))),
+        accuracy=float(np.mean(answers == signature.truth(examples))),
+    )
+
+
+def refuse(found: dict[str, Parity], least: float) -> None:
+    """Refuse formats that no longer agree with Keras.
+
+    Args:
+        found: format -> its figures.
+        least: agreement below which a format is refused, 0..1.
+
+    Raises:
+        ExportError: names each refused format with its agreement; numbers that are not finite count as none.
+    """
+    bad = {name: p for name, p in found.items() if not (p.agreement >= least and np.isfinite(p.difference))}
+    if bad:
+        names = ", ".join(f"{name} ({100 * p.agreement:.2f} %)" for name, p in bad.items())
+        count = next(iter(bad.values())).images
+        raise ExportError(
+            f"nothing was published: of {count} test images, {names} agree(s) with Keras on less than "
+            f"{100 * least:g} %. Calibrate on more images (export.calibration), leave the format out (--formats), "
+            "or accept less (--min_agreement)."
+        )

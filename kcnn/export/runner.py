@@ -1,0 +1,257 @@
+"""One way to run a model, wherever it comes from: a run, a bundle, a SavedModel or a `.tflite`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kcnn.errors import ConfigError, ExportError, ShapeError
+from kcnn.export import facts as facts_file
+from kcnn.export import flatbuffer
+from kcnn.export.facts import Facts
+from kcnn.recipe import Preprocess
+
+BATCH = 32
+SAVED_MODEL = "saved_model"
+FORMATS = ("keras", SAVED_MODEL, "fp32", "fp16", "dynamic", "int8")
+Outputs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A model that takes resized uint8 images and gives named arrays.
+
+    Attributes:
+        path: file or folder it was opened from.
+        format: one of `FORMATS`; "tflite" for a file by itself.
+        facts: name, task, preprocessing and labels.
+        outputs: output names.
+    """
+
+    path: Path
+    format: str
+    facts: Facts
+    outputs: tuple[str, ...]
+    _call: Callable[[np.ndarray], Outputs]
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How images must be prepared: decoded, then `kcnn.data.preprocess.prepare`."""
+        return self.facts.preprocess
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, position = id."""
+        return self.facts.labels
+
+    def predict(self, images: np.ndarray) -> Outputs:
+        """Run a batch.
+
+        Args:
+            images: uint8 (N, H, W, C) of `preprocess.image_shape`, RGB or gray, N >= 1.
+
+        Returns: output name -> float32 array (N, ...); integer outputs are scaled back.
+
+        Raises:
+            ShapeError: `images` has another shape or type.
+        """
+        images = np.asarray(images)
+        wanted = self.preprocess.image_shape
+        if images.dtype != np.uint8 or images.shape[1:] != wanted or len(images) == 0:
+            raise ShapeError(
+                f"images are {images.dtype} {images.shape} but must be uint8 (N, {', '.join(map(str, wanted))}), "
+                "N >= 1; resize them with kcnn.data.preprocess.prepare.",
+                expected=("uint8", (None, *wanted)),
+                actual=(str(images.dtype), images.shape),
+            )
+        return self._call(images)
+
+
+def open_model(path: Path | str, *, format: str | None = None, threads: int | None = None) -> Runner:
+    """Open a model for running.
+
+    Args:
+        path: a run folder, a bundle (`saved_models/NAME`, its newest version, or `saved_models/NAME/VERSION`),
+            a `saved_model` folder that kcnn wrote, or a `.tflite` file.
+        format: which one of a bundle, of `FORMATS`; "saved_model" unless given. Runs are always "keras".
+        threads: of LiteRT; its own choice unless given.
+
+    Raises:
+        ExportError: `path` is none of these, is damaged, or lacks the format.
+        CheckpointError: a run that is not finished, or damaged weights.
+        ConfigError: `format` is unknown, or does not go with `path`.
+    """
+    path = Path(path)
+    if format is not None and format not in FORMATS:
+        raise ConfigError(f"format is {format!r} but must be one of {', '.join(FORMATS)}.")
+    if path.is_file():
+        _only(path, "a file by itself", format, (None,))
+        return open_litert(path, threads)
+    if not path.exists():
+        raise ExportError(f"{path} does not exist. Give a run, a bundle, a saved_model folder or a .tflite file.")
+    if is_bundle(newest(path)):
+        return _open_bundle(newest(path), format or SAVED_MODEL, threads)
+    if (path / "saved_model.pb").is_file():
+        _only(path, "a SavedModel", format, (None, SAVED_MODEL))
+        return open_saved_model(path)
+    if (path / "recipe.json").is_file():
+        _only(path, "a run", format, (None, "keras"))
+        return open_keras(path)
+    raise ExportError(
+        f"{path} holds no model: it is neither a run (recipe.json), nor a bundle (manifest.json, or folders "
+        "1, 2, ... that have one), nor a saved_model folder."
+    )
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether `folder` is one version of a bundle."""
+    return (folder / "manifest.json").is_file() and (folder / SAVED_MODEL).is_dir()
+
+
+def versions(folder: Path) -> list[int]:
+    """Return the published version numbers below `saved_models/NAME`, ascending."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(p.name) for p in folder.iterdir() if re.fullmatch(r"[1-9]\d*", p.name) and p.is_dir())
+
+
+def newest(folder: Path) -> Path:
+    """Return the newest version below a bundle's folder, or `folder` itself when it has none."""
+    numbers = versions(folder)
+    return folder / str(numbers[-1]) if numbers and not is_bundle(folder) else folder
+
+
+def _only(path: Path, what: str, format: str | None, allowed: tuple[str | None, ...]) -> None:
+    if format not in allowed:
+        raise ConfigError(f"{path} is {what}, so format {format!r} cannot be chosen; give a bundle.")
+
+
+def _open_bundle(folder: Path, format: str, threads: int | None) -> Runner:
+    if format == "keras":
+        return open_keras(folder)
+    if format == SAVED_MODEL:
+        return open_saved_model(folder / SAVED_MODEL)
+    file = folder / f"model_{format}.tflite"
+    if not file.is_file():
+        raise ExportError(f"{folder} has no {file.name}; export the run with --formats={format}.")
+    return open_litert(file, threads, format)
+
+
+def open_keras(folder: Path) -> Runner:
+    """Open the Keras model of a run or a bundle."""
+    from kcnn.tasks import TASKS
+    from kcnn.train.weights import load_run
+
+    model, recipe, info = load_run(folder)
+    return of_keras(folder, model, facts_file.of_run(recipe, info), TASKS.get(recipe.task).signature(recipe, info))
+
+
+def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
+    """Return a runner for a `keras.Model` in memory; `signature` is its task's."""
+    import tensorflow as tf
+
+    from kcnn.data.preprocess import normalise
+    from kcnn.export.saved_model import finished
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)])
+    def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return finished(model, signature, normalise(images, facts.preprocess))
+
+    return Runner(folder, "keras", facts, tuple(signature.outputs), lambda images: _in_batches(run, images))
+
+
+def open_saved_model(folder: Path) -> Runner:
+    """Open a SavedModel that kcnn wrote.
+
+    Raises:
+        ExportError: it is damaged, or not from kcnn.
+    """
+    import tensorflow as tf
+
+    record = folder / "assets.extra" / facts_file.FILE
+    if not record.is_file():
+        raise ExportError(f"{folder} lacks {record.relative_to(folder)}: it is not a SavedModel that kcnn wrote.")
+    facts = facts_file.from_json(record.read_text(encoding="utf-8"), str(record))
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        serve = loaded.signatures["serving_default"]
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        raise ExportError(f"{folder} cannot be loaded: {error}. Export the run again.") from error
+
+    def call(images: np.ndarray) -> Outputs:
+        return _in_batches(lambda batch: loaded.signatures["serving_default"](images=batch), images)
+
+    return Runner(folder, SAVED_MODEL, facts, tuple(serve.structured_outputs), call)
+
+
+def _in_batches(function: Callable[[Any], dict[str, Any]], images: np.ndarray) -> Outputs:
+    import tensorflow as tf
+
+    parts = [function(tf.constant(images[at : at + BATCH])) for at in range(0, len(images), BATCH)]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def open_litert(file: Path, threads: int | None = None, format: str = "tflite") -> Runner:
+    """Open a `.tflite` that takes one uint8 image (1, H, W, C).
+
+    One that kcnn did not write runs too: its outputs are taken for class scores, named 0, 1, 2 ...
+
+    Raises:
+        ExportError: no LiteRT file, damaged, has operations the interpreter lacks, or takes another input.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    from kcnn.export.anatomy import check_built_in
+
+    check_built_in(file, format)
+    try:
+        interpreter = Interpreter(model_path=str(file), num_threads=threads)
+        interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner() if interpreter.get_signature_list() else None
+    except (ValueError, RuntimeError) as error:
+        raise ExportError(f"{flatbuffer.broken(file)} LiteRT says: {' '.join(str(error).split())[:300]}") from error
+    outputs = signature.get_output_details() if signature else {o["name"]: o for o in interpreter.get_output_details()}
+    facts = _litert_facts(file, interpreter.get_input_details(), list(outputs.values()))
+    source = interpreter.get_input_details()[0]["index"]
+
+    def one(image: np.ndarray) -> Outputs:
+        interpreter.set_tensor(source, image[None])
+        interpreter.invoke()
+        return {name: _dequantised(interpreter.get_tensor(out["index"]), out) for name, out in outputs.items()}
+
+    def call(images: np.ndarray) -> Outputs:
+        results = [one(image) for image in images]
+        return {name: np.concatenate([result[name] for result in results]) for name in outputs}
+
+    return Runner(file, format, facts, tuple(outputs), call)
+
+
+def _dequantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    scale, zero = tensor["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale) if scale else values
+
+
+def _litert_facts(file: Path, inputs: list[dict], outputs: list[dict]) -> Facts:
+    """Return the record inside the file, or what can be told from the tensors of a stranger's."""
+    shape = tuple(int(size) for size in inputs[0]["shape"])
+    if len(inputs) != 1 or inputs[0]["dtype"] != np.uint8 or len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
+        raise ExportError(
+            f"{file} takes {len(inputs)} input(s), the first {np.dtype(inputs[0]['dtype']).name} {shape}, "
+            "but kcnn runs models of one uint8 image (1, H, W, 1 or 3)."
+        )
+    text = flatbuffer.appended_files(file).get(facts_file.FILE)
+    if text is not None:
+        return facts_file.from_json(text, f"{facts_file.FILE} in {file}")
+    if facts_file.FILE.encode() in file.read_bytes():  # the metadata names it, so it was there once
+        raise ExportError(f"{flatbuffer.broken(file)} The archive of labels behind the model is missing.")
+    order = "gray" if shape[3] == 1 else "rgb"
+    labels = tuple(str(index) for index in range(int(outputs[0]["shape"][-1])))
+    return Facts(
+        name=file.stem,
+        task="classification",
+        preprocess=Preprocess(size=(shape[1], shape[2]), channel_order=order),
+        labels=labels,
+    )

@@ -1,0 +1,38 @@
+"""A few examples of a split, spread evenly, as the resized uint8 images that every format takes."""
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data.preprocess import prepare
+from kcnn.data.source import Source, Split
+from kcnn.errors import DataError
+from kcnn.recipe import Preprocess
+
+
+def held_out(source: Source) -> str:
+    """Return the name of the split that tells most about unseen images: test, else validation, else train."""
+    sizes = {name: split.size for name, split in source.splits.items()}
+    return next((name for name in ("test", "validation") if sizes.get(name)), "train")
+
+
+def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray]:
+    """Read `count` examples, or all when there are fewer, at even steps through the split.
+
+    Splits are often sorted by class; even steps see every class. Unreadable images are left out.
+
+    Returns: example key -> stacked array; "image" is uint8 (N, H, W, C) as `record` says.
+
+    Raises:
+        DataError: no image of the sample can be read.
+    """
+    indices = np.unique(np.linspace(0, split.size - 1, min(count, split.size)).round().astype(np.int64))
+
+    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        example = split.read(index)
+        return {**example, "image": prepare(example["image"], record)}
+
+    examples = tf.data.Dataset.from_tensor_slices(indices).map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    found = list(examples.ignore_errors().as_numpy_iterator())
+    if not found:
+        raise DataError(f"none of {len(indices)} images can be read, the first is {split.names(int(indices[0]))}.")
+    return {key: np.stack([example[key] for example in found]) for key in found[0]}
