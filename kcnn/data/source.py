@@ -1,6 +1,6 @@
 """What a data set is to kcnn: named splits of examples, each read by its index as graph operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,8 @@ class Split:
         names: where example i comes from (a file path, or "train[17]"), for reports.
         files: paths when each example is a file of its own, else empty; what a bad-file scan opens.
         arrays: the split in memory, {"image": uint8 (N, H, W, C), "label": ...}, when all images have one
-            shape; lets the pipeline gather whole batches. None for files.
+            shape; None for encoded images. `read` then also takes a vector of indices and gives a batch.
+        contents: index -> bytes of the encoded image, what a scan for bad images opens; None for arrays.
     """
 
     size: int
@@ -56,6 +57,31 @@ class Split:
     names: Callable[[int], str]
     files: tuple[str, ...] = ()
     arrays: dict[str, np.ndarray] | None = field(default=None, repr=False)
+    contents: Callable[[int], bytes] | None = None
+
+    def subset(self, indices: np.ndarray) -> "Split":
+        """Return the split of these examples only, in this order; `indices` is int64 (K,)."""
+        indices = np.asarray(indices, np.int64)
+
+        def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+            import tensorflow as tf
+
+            return self.read(tf.gather(indices, index))
+
+        contents = self.contents
+        return Split(
+            size=len(indices),
+            read=read,
+            labels=self.labels[indices],
+            names=lambda index: self.names(int(indices[index])),
+            files=tuple(self.files[i] for i in indices) if self.files else (),
+            arrays={key: array[indices] for key, array in self.arrays.items()} if self.arrays else None,
+            contents=(lambda index: contents(int(indices[index]))) if contents else None,
+        )
+
+    def without(self, bad: Collection[int]) -> "Split":
+        """Return the split without the examples `bad`, as `verify.scan` finds them."""
+        return self.subset(np.setdiff1d(np.arange(self.size), list(bad))) if bad else self
 
 
 @dataclass(frozen=True, kw_only=True)

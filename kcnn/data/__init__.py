@@ -1,0 +1,121 @@
+"""Data sets: what an example is, where it comes from, in which order, and how it is varied.
+
+    source = kcnn.open_source("digits")
+    train = kcnn.load("cifar10", split="train", batch_size=128)
+
+Importing this module imports no TensorFlow.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from kcnn.data.source import Info, Source, Split
+from kcnn.errors import ConfigError
+from kcnn.recipe import Data, Preprocess
+from kcnn.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["SOURCES", "Info", "Source", "Split", "load", "open_source"]
+
+SOURCES = Registry(
+    "source",
+    "kcnn.sources",
+    {
+        "digits": Entry("kcnn.data.arrays:open_digits", "1,797 handwritten digits, 8x8 gray, brought by scikit-learn"),
+        "mnist": Entry("kcnn.data.tfds:open_mnist", "70,000 digits, 28x28 gray; prepared by tensorflow-datasets"),
+        "fashion_mnist": Entry("kcnn.data.tfds:open_fashion_mnist", "70,000 articles of clothing, 28x28; the same"),
+        "cifar10": Entry("kcnn.data.tfds:open_cifar10", "60,000 photos of 10 classes, 32x32; the same"),
+        "cifar100": Entry("kcnn.data.tfds:open_cifar100", "60,000 photos of 100 classes, 32x32; the same"),
+    },
+)
+"""Name -> function of no arguments that returns a `Source`. Beside names there are `tfds:NAME` and paths."""
+
+
+def open_source(spec: Data | str) -> Source:
+    """Open a data set.
+
+    Args:
+        spec: a `recipe.Data`, or its `source` alone: a name of `SOURCES`, `tfds:NAME`, or the path of a
+            folder or file in any layout of `kcnn.data.layouts`.
+
+    Returns: the source, limited to `spec.limit` evenly spread examples of each split. Where it has no
+        "validation" split, `spec.validation` of "train" becomes one: evenly spread over each class, the
+        same examples every time.
+
+    Raises:
+        UnknownNameError: neither a name nor a path.
+        DataError: the path holds something else, with what was found; or labels do not fit.
+        ResourceError: a data set or package that is not on this machine.
+    """
+    from kcnn.data import hold_out, layouts
+
+    spec = Data(source=spec) if isinstance(spec, str) else spec
+    name = os.path.expanduser(spec.source)
+    if name.startswith("tfds:"):
+        from kcnn.data.tfds import open_tfds
+
+        source = open_tfds(name.removeprefix("tfds:"))
+    elif name in SOURCES.entries() or not layouts.is_path(name):
+        source = SOURCES.get(name)()
+    else:
+        source = layouts.open_path(name)
+    return hold_out.limited(hold_out.with_validation(source, spec.validation), spec.limit)
+
+
+def load(
+    name: str,
+    split: str = "train",
+    batch_size: int = 32,
+    image_size: tuple[int, int] | None = None,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    channels: int | None = None,
+) -> "tf.data.Dataset":
+    """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) for `model.fit`.
+
+    Args:
+        name: as `open_source`; nothing is held out of "train" for validation here.
+        split: "train", "validation" or "test", where the source has it.
+        batch_size: examples a batch; the last one may be shorter.
+        image_size: (height, width) to resize to; None keeps the size of a source whose images all have one.
+        shuffle: a new order each time the data set is iterated; None shuffles "train" only.
+        seed: of the orders.
+        channels: 1 for gray, 3 for RGB; None keeps the source's, RGB where images differ.
+
+    Returns: batches of float32 (B, height, width, channels) in [0, 1], and int32 (B,) class ids.
+
+    Raises:
+        ConfigError: images differ in size and `image_size` is None.
+        UnknownNameError, DataError, ResourceError: as `open_source`.
+
+    Example:
+        >>> kcnn.load("digits", split="test", batch_size=8).element_spec[0].shape
+        TensorShape([None, 8, 8, 1])
+    """
+    import tensorflow as tf
+
+    from kcnn.data import pipeline
+    from kcnn.data.preprocess import normalise
+
+    source = open_source(Data(source=name, validation=0.0))
+    chosen = source.split(split)
+    height, width, depth = source.info.image_shape
+    if image_size is None and (height is None or width is None):
+        raise ConfigError(f"the images of {name!r} differ in size; pass image_size=(height, width).")
+    record = Preprocess(
+        size=image_size or (height, width),
+        mean=(0.0,),
+        std=(1.0,),
+        channel_order="gray" if (channels or depth) == 1 else "rgb",
+    )
+    if not (split == "train" if shuffle is None else shuffle):
+        return pipeline.evaluation(chosen, record, batch_size)
+
+    def batch(indices: Any) -> Any:
+        images, labels = pipeline.read_batch(chosen, record, indices)
+        return normalise(images, record), labels
+
+    indices = tf.data.Dataset.range(chosen.size).shuffle(chosen.size, seed=seed, reshuffle_each_iteration=True)
+    return indices.batch(batch_size).map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

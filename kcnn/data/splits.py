@@ -1,0 +1,83 @@
+"""The three kinds of split: arrays in memory, encoded images in memory, and files."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kcnn.data.source import Split
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def array_split(images: np.ndarray, labels: np.ndarray, name: str) -> Split:
+    """Make a split of uint8 images (N, H, W, C) in memory; example i is called `name[i]`."""
+    arrays = {"image": images, "label": labels}
+    tables = _Tables(image=images, label=labels)
+    return Split(
+        size=len(images),
+        read=tables.row,
+        labels=labels,
+        names=lambda index: f"{name}[{index}]",
+        arrays=arrays,
+    )
+
+
+def encoded_split(contents: Sequence[bytes], labels: np.ndarray, name: str) -> Split:
+    """Make a split of encoded images held in memory; example i is called `name[i]`."""
+    tables = _Tables(contents=contents, label=labels)
+
+    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        from kcnn.data.decode import decode
+
+        row = tables.row(index)
+        return {"image": decode(row["contents"]), "label": row["label"]}
+
+    return Split(
+        size=len(contents),
+        read=read,
+        labels=labels,
+        names=lambda index: f"{name}[{index}]",
+        contents=lambda index: contents[index],
+    )
+
+
+def file_split(files: Sequence[str], labels: np.ndarray) -> Split:
+    """Make a split of one image file an example; it is called by its path."""
+    tables = _Tables(path=[os.fsencode(file) for file in files], label=labels)
+
+    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        import tensorflow as tf
+
+        from kcnn.data.decode import decode
+
+        row = tables.row(index)
+        return {"image": decode(tf.io.read_file(row["path"])), "label": row["label"]}
+
+    return Split(
+        size=len(files),
+        read=read,
+        labels=labels,
+        names=lambda index: files[index],
+        files=tuple(files),
+        contents=lambda index: Path(files[index]).read_bytes(),
+    )
+
+
+class _Tables:
+    """Columns of equal length, put into TensorFlow's memory once and only when first read."""
+
+    def __init__(self, **columns: Any):
+        self._columns = columns
+        self._tensors: dict[str, tf.Tensor] | None = None
+
+    def row(self, index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        import tensorflow as tf
+
+        if self._tensors is None:
+            with tf.init_scope(), tf.device("CPU"):  # outside any graph: captured by reference, not copied into it
+                self._tensors = {key: tf.constant(column) for key, column in self._columns.items()}
+        return {key: tf.gather(tensor, index) for key, tensor in self._tensors.items()}
