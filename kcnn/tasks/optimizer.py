@@ -1,0 +1,57 @@
+"""The optimizer of a recipe: SGD or AdamW, warm-up and cosine decay, a moving average of the weights."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+    from kcnn.recipe import Train
+
+NOT_DECAYED = (r"^bias$", r"^gamma$", r"^beta$", r"^alpha$")  # regular expressions on the variable's own name
+
+
+def schedule(train: "Train", steps_per_epoch: int) -> "keras.optimizers.schedules.CosineDecay":
+    """Return the learning rate by step: a straight rise to the peak, then half a cosine down to 0.
+
+    The rise takes `train.warmup_epochs`, may be none, and starts at peak / warm-up steps, so that step 0 moves too.
+    The cosine (Loshchilov 2017, 1608.03983, one period) ends with the last step of the last epoch.
+
+    Args:
+        train: `learning_rate` is the peak.
+        steps_per_epoch: optimizer steps in one epoch, at least 1.
+    """
+    import keras
+
+    total = train.epochs * steps_per_epoch
+    warmup = min(round(train.warmup_epochs * steps_per_epoch), total - 1)
+    peak = train.learning_rate
+    if warmup < 1:
+        return keras.optimizers.schedules.CosineDecay(peak, decay_steps=total)
+    return keras.optimizers.schedules.CosineDecay(
+        peak / warmup, decay_steps=total - warmup, warmup_target=peak, warmup_steps=warmup
+    )
+
+
+def optimizer(train: "Train", steps_per_epoch: int) -> "keras.optimizers.Optimizer":
+    """Return the optimizer that `train` describes, not yet built.
+
+    Weight decay is decoupled (Loshchilov 2019, 1711.05101) and leaves biases, gamma, beta and alpha alone. With
+    `train.ema` above 0 the optimizer keeps an average of the trainable weights; `finalize_variable_values` applies it.
+
+    Args:
+        train: the recipe's training section.
+        steps_per_epoch: optimizer steps in one epoch, at least 1.
+    """
+    import keras
+
+    rate = schedule(train, steps_per_epoch)
+    average = {"use_ema": True, "ema_momentum": train.ema} if train.ema else {}
+    if train.optimizer == "adamw":
+        built = keras.optimizers.AdamW(rate, weight_decay=train.weight_decay, **average)
+    else:
+        decay = train.weight_decay or None  # Keras: None skips the pass over the weights
+        built = keras.optimizers.SGD(
+            rate, momentum=train.momentum, nesterov=train.momentum > 0, weight_decay=decay, **average
+        )
+    built.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return built

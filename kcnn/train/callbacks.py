@@ -1,0 +1,162 @@
+"""The callbacks that keep a run: steps, checkpoints, log, stopping."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kcnn.errors import TrainingError
+from kcnn.recipe import Recipe
+from kcnn.train import checkpoint
+from kcnn.train.records import draw_curves, write_log
+from kcnn.train.rundir import RunDir
+from kcnn.train.signals import Interrupted, Signals
+from kcnn.train.state import State, averaged, restore, snapshot
+
+KEPT = 2  # newest checkpoints on disk, beside the best epoch's
+_CURVES_SHARE = 0.02  # of the training time that drawing curves.png may take
+
+
+class TimeUp(Exception):
+    """The time limit ended training in mid-epoch; everything is saved."""
+
+
+class Keeper(keras.callbacks.Callback):
+    """Counts steps, saves, and stops training where it must; put it first.
+
+    At a step boundary: a checkpoint every `train.checkpoint_steps`, on a signal, and when the time is up.
+    At an epoch's end: history, log.csv, curves.png and a checkpoint.
+
+    Args:
+        run: where to write.
+        recipe: its `train` section says when to save and when to stop.
+        state: counted on; what a checkpoint holds beside the variables.
+        data: fingerprint of the training data, saved with the state.
+        metrics: sums of the metrics in the middle of an epoch, to go on with; empty at an epoch's start.
+        signals: entered by the caller.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        recipe: Recipe,
+        state: State,
+        *,
+        data: str,
+        metrics: Mapping[str, np.ndarray],
+        signals: Signals,
+    ):
+        super().__init__()
+        self._run = run
+        self._recipe = recipe
+        self._state = state
+        self._data = data
+        self._metrics = metrics
+        self._signals = signals
+        self._clock = 0.0
+        self._first = (0.0, 0)
+        self._drawing = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Start the clock."""
+        self._clock = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Give an epoch that was broken off its sums back, which Keras has just reset."""
+        if self._metrics:
+            restore(self.model, self._metrics, metrics=True)
+            self._metrics = {}
+        self._first = (0.0, 0)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the step; save and stop where that is due. The last step of an epoch leaves that to the epoch's end."""
+        state, train, now = self._state, self._recipe.train, time.monotonic()
+        state.step += 1
+        state.seconds += now - self._clock
+        self._clock = now
+        if self._first[1]:  # the first step of an epoch pays for starting the pipeline
+            state.rate = (state.step - self._first[1]) * train.batch_size / max(now - self._first[0], 1e-9)
+        else:
+            self._first = (now, state.step)
+        if not math.isfinite(logs["loss"]):
+            raise TrainingError(self._trouble(f"the loss is {logs['loss']}"))
+        if state.step_in_epoch == 0:
+            return
+        time_is_up = bool(train.max_minutes) and state.seconds >= 60 * train.max_minutes
+        due = train.checkpoint_steps and state.step % train.checkpoint_steps == 0
+        if due or time_is_up or self._signals.caught:
+            self._save()
+            self._answer_signal()
+            if time_is_up:
+                raise TimeUp
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write the epoch down, save it, and see whether it was the last one."""
+        state = self._state
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        state.history.append({"epoch": epoch + 1, "step": state.step, "learning_rate": rate, **(logs or {})})
+        self._save()
+        write_log(self._run.log, state.history)
+        if self._drawing <= _CURVES_SHARE * state.seconds:
+            begun = time.monotonic()
+            best = state.best(self._recipe.train.monitor) if self._recipe.train.patience else None
+            draw_curves(self._run.curves, state.history, self._recipe.name, best)
+            self._drawing += time.monotonic() - begun
+        self._answer_signal()
+        self.model.stop_training = bool(state.finished(self._recipe.train))
+
+    def _save(self) -> None:
+        state, train = self._state, self._recipe.train
+        tensors = snapshot(self.model)
+        broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
+        if broken:
+            raise TrainingError(self._trouble(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite"))
+        checkpoint.save(
+            self._run.checkpoints,
+            tensors,
+            {
+                "step": state.step,
+                "epoch": state.epoch,
+                "step_in_epoch": state.step_in_epoch,
+                "seed": train.seed,
+                "data": self._data,
+                "seconds": state.seconds,
+                "history": state.history,
+            },
+        )
+        best = state.best(train.monitor) if train.patience else None
+        checkpoint.prune(self._run.checkpoints, KEPT, {best["step"]} if best else ())
+
+    def _answer_signal(self) -> None:
+        if self._signals.caught:
+            raise Interrupted(
+                f"stopped at step {self._state.step}, which is saved in {self._run.path}; "
+                "give the same command again to go on.",
+                self._signals.caught,
+            )
+
+    def _trouble(self, what: str) -> str:
+        state, train = self._state, self._recipe.train
+        saved = checkpoint.steps(self._run.checkpoints)
+        kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
+        epoch, step = divmod(state.step - 1, state.steps_per_epoch)
+        return (
+            f"{what} at step {state.step} (epoch {epoch + 1}, step {step + 1} of {state.steps_per_epoch}). {kept} "
+            f"Try a lower train.learning_rate (it is {train.learning_rate:g}) or a longer train.warmup_epochs."
+        )
+
+
+class Averages(keras.callbacks.Callback):
+    """Validates with the averaged weights (`train.ema`), which are the ones that training ends with."""
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Lend the model its averages."""
+        self._lent = averaged(self.model)
+        self._lent.__enter__()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Take them back."""
+        self._lent.__exit__(None, None, None)

@@ -1,0 +1,129 @@
+"""Checkpoints on disk: folders that appear whole, carry their own hashes, and hold nothing to unpickle.
+
+    checkpoints/<step>/state.safetensors   every variable, by name
+    checkpoints/<step>/state.json          plain values: step, epoch, history, seconds, seed
+    checkpoints/<step>/manifest.json       schema, step, epoch; sha256 and size of each file
+
+There is no pointer to the latest: it is the highest step whose folder says the same as its manifest.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kcnn import atomic
+from kcnn.errors import CheckpointError
+
+SCHEMA = 1
+_TENSORS, _STATE, _MANIFEST = "state.safetensors", "state.json", "manifest.json"
+
+
+def save(folder: Path, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> Path:
+    """Write one checkpoint and return its folder; an old one of the same step is replaced.
+
+    Args:
+        folder: the run's `checkpoints` folder, made when missing.
+        tensors: name -> array.
+        state: plain values; "step" and "epoch" are non-negative integers.
+
+    Raises:
+        ResourceError: no room on the disk; earlier checkpoints are untouched.
+    """
+    import safetensors.numpy
+
+    target = folder / f"{state['step']:09d}"
+    if target.exists():
+        shutil.rmtree(target)
+    with atomic.folder(target) as aside:
+        (aside / _TENSORS).write_bytes(safetensors.numpy.save(tensors))
+        (aside / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
+        (aside / _MANIFEST).write_text(_manifest(aside, state), encoding="utf-8")
+    return target
+
+
+def steps(folder: Path) -> list[int]:
+    """Return the steps that have a checkpoint folder, valid or not, highest first."""
+    return sorted((int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()), reverse=True)
+
+
+def load(folder: Path, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the tensors and state of one checkpoint, after checking them against its manifest.
+
+    Raises:
+        CheckpointError: it is missing or damaged; the file at fault is in the message.
+    """
+    import safetensors.numpy
+
+    place = folder / f"{step:09d}"
+    try:
+        state = json.loads((place / _STATE).read_text(encoding="utf-8"))
+        if (place / _MANIFEST).read_text(encoding="utf-8") != _manifest(place, state):
+            raise ValueError(_difference(place))
+        return safetensors.numpy.load((place / _TENSORS).read_bytes()), state
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"checkpoint {place} is damaged ({error}).") from error
+
+
+def newest(folder: Path, warn: Callable[[str], None]) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return the newest valid checkpoint, or None where there is none; call it with the run's lock held.
+
+    Damaged ones that are newer are told to `warn` and renamed to `<step>.damaged`, out of the way of `prune`.
+
+    Raises:
+        CheckpointError: there are checkpoints but every one is damaged; they stay as they are.
+    """
+    damaged: list[tuple[Path, CheckpointError]] = []
+    for step in steps(folder):
+        try:
+            found = load(folder, step)
+        except CheckpointError as error:
+            damaged.append((folder / f"{step:09d}", error))
+            continue
+        for place, error in damaged:
+            warn(f"{error} It is set aside; training goes on from step {step}.")
+            aside = place.with_name(place.name + ".damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            place.rename(aside)
+        return found
+    if damaged:
+        raise CheckpointError(
+            f"{damaged[0][1]} So are all {len(damaged)} checkpoints in {folder}. Restore one from a backup, "
+            "or remove the run folder to train from the start."
+        )
+    return None
+
+
+def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
+    """Remove all but the `keep` newest checkpoints and those of the steps in `also`."""
+    for step in steps(folder)[keep:]:
+        if step not in also:
+            shutil.rmtree(folder / f"{step:09d}")
+
+
+def _manifest(place: Path, state: dict[str, Any]) -> str:
+    """The manifest that the files of `place` ought to have: comparing texts checks every byte of it too."""
+    files = {path.name: _fingerprint(path) for path in sorted(place.iterdir()) if path.name != _MANIFEST}
+    return json.dumps({"schema": SCHEMA, "step": state["step"], "epoch": state["epoch"], "files": files}, indent=1)
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def _difference(place: Path) -> str:
+    """Name the file that differs from the manifest."""
+    listed = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))
+    if listed.get("schema") != SCHEMA:
+        return f"{_MANIFEST} has schema {listed.get('schema')!r}, this version reads {SCHEMA}"
+    for name, facts in listed["files"].items():
+        if not (place / name).is_file():
+            return f"{name} is missing"
+        if _fingerprint(place / name) != facts:
+            return f"{name} differs from its sha256"
+    return f"{_MANIFEST} differs from what it describes"

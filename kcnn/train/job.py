@@ -1,0 +1,138 @@
+"""What `fit` needs, made from a recipe: the source, the compiled model, the batches."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kcnn.data.source import Source, Split
+from kcnn.errors import ConfigError
+from kcnn.recipe import Recipe
+from kcnn.tasks import TASKS
+from kcnn.tasks.task import Task
+from kcnn.train import strategy
+from kcnn.train.progress import Console
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training job, ready to go.
+
+    Attributes:
+        recipe: with `config` resolved to the task's own class.
+        task, source: what the recipe names.
+        bad: split -> indices of unreadable examples, which are left out.
+        strategy: what `model` was built under.
+        model: built and compiled, its optimizer too.
+        steps_per_epoch: optimizer steps in one epoch; the last one may be short.
+    """
+
+    recipe: Recipe
+    task: Task
+    source: Source
+    bad: dict[str, frozenset[int]]
+    strategy: "tf.distribute.Strategy"
+    model: keras.Model
+    steps_per_epoch: int
+
+    def training(self, start_step: int) -> Any:
+        """Return the batches of every remaining step of all epochs, from `start_step` on."""
+        batches = self._dataset("train", training=True, start_step=start_step)
+        return strategy.spread(self.strategy, batches, equal=True)
+
+    def validation(self) -> dict[str, Any]:
+        """Return `fit`'s arguments that make it validate, none where the source has no validation split."""
+        if "validation" not in self.source.splits:
+            return {}
+        batches = self._dataset("validation", training=False)
+        if self.strategy.num_replicas_in_sync == 1:
+            return {"validation_data": batches}
+        # Keras keeps one iterator over dealt-out batches for all epochs, so the pass is repeated and its steps counted
+        examples = self.source.split("validation").size - len(self.bad["validation"])
+        dealt = strategy.spread(self.strategy, batches.repeat(), equal=False)
+        return {"validation_data": dealt, "validation_steps": -(-examples // self.recipe.train.batch_size)}
+
+    def fingerprint(self) -> str:
+        """Return a hash of which examples are trained on and their labels; a resumed run must find the same."""
+        labels = np.ascontiguousarray(self.source.split("train").labels)
+        digest = hashlib.sha256(labels.tobytes())
+        digest.update(repr((labels.shape, self.source.info.classes, sorted(self.bad["train"]))).encode())
+        return digest.hexdigest()
+
+    def _dataset(self, split: str, **options: Any) -> "tf.data.Dataset":
+        return self.task.dataset(self.recipe, self.source, split, bad=self.bad[split], **options)
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """Return `recipe` with the defaults of its task where it has no `config`.
+
+    Raises:
+        UnknownNameError: no such task.
+    """
+    return recipe if recipe.config is not None else replace(recipe, config=TASKS.get(recipe.task).config())
+
+
+def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
+    """Open the data, look for bad files, build and compile the model; seeds Python, NumPy and Keras.
+
+    Args:
+        recipe: resolved.
+        source: in place of `recipe.data`, or None.
+        console: is told of bad files.
+
+    Raises:
+        KcnnError: whatever is wrong with the data, the names or the settings.
+    """
+    from kcnn.data import open_source
+
+    train, task = recipe.train, TASKS.get(recipe.task)
+    source = source or open_source(recipe.data)
+    bad = {name: _bad(split, recipe, console) for name, split in source.splits.items() if name != "test"}
+    if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):
+        raise ConfigError(
+            f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
+            "split; set data.validation (0.1 holds out 10 %), or train.patience=0."
+        )
+    kept = np.delete(source.split("train").labels, sorted(bad["train"]), axis=0)
+    classes = len(source.info.classes)
+    counts = kept.sum(axis=0) if kept.ndim > 1 else np.bincount(kept, minlength=classes)
+    steps = -(-len(kept) // train.batch_size)
+    keras.utils.set_random_seed(train.seed)
+    chosen = strategy.get(train.strategy)
+    with chosen.scope(), _precision(train.precision):
+        model = task.model(recipe, source.info)
+        if train.sync_batchnorm and chosen.num_replicas_in_sync > 1:
+            strategy.synchronise(model)
+        task.compile(model, recipe, steps, counts.astype(np.int64))
+        model.optimizer.build(model.trainable_variables)
+    return Job(recipe=recipe, task=task, source=source, bad=bad, strategy=chosen, model=model, steps_per_epoch=steps)
+
+
+def _bad(split: Split, recipe: Recipe, console: Console) -> frozenset[int]:
+    if split.arrays is not None:  # decoded already
+        return frozenset()
+    from kcnn.data.verify import scan
+
+    found = scan(split, recipe.data.max_bad_fraction)
+    for example in found[:5]:
+        console.warn(f"left out: {example.name}: {example.reason}")
+    if len(found) > 5:
+        console.warn(f"... and {len(found) - 5} more unreadable images; `kcnn check` lists them all.")
+    return frozenset(example.index for example in found)
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

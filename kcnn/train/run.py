@@ -1,0 +1,204 @@
+"""One run: restore the newest checkpoint, let Keras' `fit` train on, write what came out."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kcnn import atomic
+from kcnn import recipe as recipes
+from kcnn.errors import CheckpointError, ConfigError
+from kcnn.recipe import Recipe
+from kcnn.train import checkpoint
+from kcnn.train.rundir import RunDir
+from kcnn.train.weights import FILES, read_recipe, save_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kcnn.data.source import Source
+    from kcnn.train.job import Job
+    from kcnn.train.progress import Console
+    from kcnn.train.state import State
+
+# What may change between two starts of one run. All else decides which numbers come out, so a change is refused.
+# With other `train.epochs` the cosine is drawn over the new length from where the run stands.
+CHANGEABLE = frozenset(
+    {"name", "train.epochs", "train.patience", "train.monitor", "train.max_minutes", "train.checkpoint_steps"}
+)
+CHANGEABLE_SECTIONS = ("export.",)
+
+
+def train(
+    recipe: Recipe,
+    folder: Path | str,
+    *,
+    resume: bool = True,
+    console: "Console | None" = None,
+    source: "Source | None" = None,
+) -> Path:
+    """Train what `recipe` describes in the run folder `folder`, or go on where an earlier call stopped.
+
+    A run that was killed at any moment and started again ends with the weights, log.csv and history of an unbroken
+    one, bit for bit, where the arithmetic repeats (`tf.config.experimental.enable_op_determinism`; CPUs mostly do).
+
+    Args:
+        recipe: what to do. On resume it must equal the run's own, save for `CHANGEABLE`.
+        folder: the run, such as runs/digits_lenet5; made when missing.
+        resume: go on with a run that is there; False refuses one.
+        console: where progress is shown; lines on stderr by default.
+        source: data to train on in place of `recipe.data`.
+
+    Returns: `folder`, which now holds the files of `save_model`, log.csv, curves.png and the rest of design's run.
+
+    Raises:
+        ResourceError: another process works on this run, or the disk is full.
+        ConfigError: the recipe or the data differ from the run's own; old and new values are named.
+        CheckpointError: all checkpoints are damaged.
+        TrainingError: the loss or a weight is not finite; the step is named, the last checkpoint is kept.
+        Interrupted: after Ctrl-C or SIGTERM; everything is saved.
+    """
+    from kcnn.train.job import prepare, resolve
+    from kcnn.train.progress import Plain
+
+    console, run, recipe = console or Plain(), RunDir(folder), resolve(recipe)
+    with run.lock():
+        _claim(run, recipe, resume, console)
+        run.write_env()
+        job = prepare(recipe, source, console)
+        state, metrics = _restored(run, job, console)
+        _introduce(run, job, state, console)
+        while not (reason := state.finished(recipe.train)):
+            _fit(run, job, state, metrics, console)
+            state, metrics = _restored(run, job, console)
+        _finish(run, job, state, console)
+        console.note(f"{recipe.name}: {reason}; the trained model is in {run.path}")
+    return run.path
+
+
+def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> None:
+    """Make the folder this recipe's, or refuse."""
+    begun = checkpoint.steps(run.checkpoints)
+    if begun and not resume:
+        raise ConfigError(
+            f"{run.path} holds a run that is at step {begun[0]}. Leave out resume=False to go on with it, "
+            "or train under another --name."
+        )
+    if begun and run.recipe.is_file():
+        before = read_recipe(run.recipe)
+        changed = {k: (old, new) for k, old, new in _differences(before, recipe)}
+        refused = {k: v for k, v in changed.items() if k not in CHANGEABLE and not k.startswith(CHANGEABLE_SECTIONS)}
+        if refused:
+            told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in refused.items())
+            raise ConfigError(
+                f"{run.path} was begun with another recipe: {told}. Take the change back, or train under another --name."
+            )
+        for key, (old, new) in changed.items():
+            console.note(f"going on with {key} {new!r} (was {old!r})")
+    atomic.write_text(run.recipe, recipes.to_json(recipe))
+
+
+def _differences(before: Recipe, now: Recipe) -> list[tuple[str, Any, Any]]:
+    old, new = _flat(dataclasses.asdict(before)), _flat(dataclasses.asdict(now))
+    keys = sorted({*old, *new})
+    return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dict[str, "np.ndarray"]]:
+    """Bring the model to the newest checkpoint; return the state and, in mid-epoch, the sums of the metrics."""
+    from kcnn.train.state import State, restore
+
+    found = checkpoint.newest(run.checkpoints, console.warn)
+    if found is None:
+        return State(job.steps_per_epoch), {}
+    tensors, saved = found
+    if saved["data"] != job.fingerprint():
+        raise ConfigError(
+            f"the training data of {run.path} have changed since step {saved['step']}: other examples, labels or "
+            "classes. Restore them, or train under another --name."
+        )
+    restore(job.model, tensors)
+    state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"])
+    metrics = {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
+    return state, metrics if state.step_in_epoch else {}
+
+
+def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> None:
+    """Say what is about to happen, and show a first batch before anything is trained."""
+    from kcnn.train.records import write_log
+    from kcnn.train.samples import draw_samples
+    from kcnn.train.tensorboard import log_hparams, log_pictures
+
+    recipe, sizes = job.recipe, job.source.info.splits
+    replicas = job.strategy.num_replicas_in_sync
+    images = ", ".join(f"{sizes[name]:,} {name}" for name in ("train", "validation") if name in sizes)
+    console.note(
+        f"{recipe.name}: {recipe.model.name} with {job.model.count_params():,} parameters, {images} images, "
+        f"{job.steps_per_epoch:,} steps an epoch{f' on {replicas} replicas' if replicas > 1 else ''}"
+    )
+    if state.step:
+        write_log(run.log, state.history)
+        console.note(f"going on from step {state.step:,} of epoch {min(state.epoch + 1, recipe.train.epochs)}")
+        return
+    log_hparams(run.tensorboard, recipe)
+    batch = next(iter(job.task.dataset(recipe, job.source, "train", training=True, bad=job.bad["train"])))
+    picture = run.samples / "train.png"
+    draw_samples(picture, [part.numpy() for part in batch], recipe.preprocess, job.source.info.classes)
+    log_pictures(run.tensorboard, {"samples/train": picture}, step=0)
+
+
+def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray"], console: "Console") -> None:
+    """Train from `state` on: to the end of an epoch that was broken off, else to the end of training."""
+    from kcnn.train.callbacks import Averages, Keeper, TimeUp
+    from kcnn.train.progress import Progress
+    from kcnn.train.signals import Signals
+    from kcnn.train.tensorboard import TensorBoard
+
+    recipe = job.recipe
+    progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
+    with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp):
+        keeper = Keeper(run, recipe, state, data=job.fingerprint(), metrics=metrics, signals=signals)
+        try:
+            job.model.fit(
+                job.training(state.step),
+                steps_per_epoch=job.steps_per_epoch - state.step_in_epoch,
+                initial_epoch=state.epoch,
+                epochs=state.epoch + 1 if state.step_in_epoch else recipe.train.epochs,
+                callbacks=[keeper, *([Averages()] if recipe.train.ema else []), progress, board],
+                shuffle=False,
+                verbose=0,
+                **job.validation(),
+            )
+        finally:
+            board.on_train_end()
+
+
+def _finish(run: RunDir, job: "Job", state: "State", console: "Console") -> None:
+    """Write the trained model: the best epoch's weights with `train.patience`, else the last; averaged with `ema`."""
+    from kcnn.train.records import draw_curves, write_log
+    from kcnn.train.state import restore
+
+    settings = job.recipe.train
+    best = state.best(settings.monitor) if settings.patience else None
+    if best and best["step"] != state.step:
+        try:
+            restore(job.model, checkpoint.load(run.checkpoints, best["step"])[0])
+        except CheckpointError as error:
+            console.warn(f"{error} It held the best epoch; the last epoch's weights are kept instead.")
+            best = None
+    if settings.ema:
+        job.model.optimizer.finalize_variable_values(job.model.trainable_variables)
+    write_log(run.log, state.history)
+    draw_curves(run.curves, state.history, job.recipe.name, best)
+    save_model(run.path, job.model, job.recipe, job.source.info)
+
+
+__all__ = ["CHANGEABLE", "FILES", "train"]

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: noted, and answered at the next step boundary."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+from kcnn.errors import KcnnError
+
+
+class Interrupted(KcnnError):
+    """Training was stopped from outside and saved; `exit_code` is 130 after Ctrl-C, 143 after SIGTERM."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.number = number
+        self.exit_code = 128 + number
+
+
+class Signals:
+    """While entered, `caught` tells the first SIGINT or SIGTERM, 0 for none; a second one acts at once.
+
+    Does nothing outside the main thread, where Python delivers no signals, nor to a signal that is ignored.
+    """
+
+    def __init__(self) -> None:
+        self.caught = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.caught = number
+        self.__exit__()

@@ -1,0 +1,78 @@
+"""Where the arithmetic runs: one distribution strategy a process. Nothing else asks which one it is."""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from kcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+def get(name: str) -> "tf.distribute.Strategy":
+    """Return the strategy for a recipe's `train.strategy`; build models in its `scope()`.
+
+    Args:
+        name: "one" device, "mirrored" over all GPUs (over all logical CPUs where there is no GPU), or
+            "auto": mirrored when there are several GPUs, else one.
+
+    Raises:
+        ConfigError: another name.
+    """
+    import tensorflow as tf
+
+    if name not in ("auto", "one", "mirrored"):
+        raise ConfigError(f"strategy is {name!r} but must be 'auto', 'one' or 'mirrored'.")
+    if name == "mirrored" or (name == "auto" and len(tf.config.list_logical_devices("GPU")) > 1):
+        return _mirrored()
+    return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored() -> "tf.distribute.Strategy":
+    """One object for the whole process: the collectives of a second one hang on the first's."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
+
+
+def synchronise(model: "keras.Model") -> None:
+    """Let every batch normalisation of `model` take its statistics over all replicas; call before compiling."""
+    import keras
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def spread(strategy: "tf.distribute.Strategy", dataset: "tf.data.Dataset", *, equal: bool) -> Any:
+    """Return `dataset` dealt out to the replicas, each global batch cut into one slice per replica.
+
+    TensorFlow's own cut leaves replicas without an example when the last batch is short, and the losses of uneven
+    slices do not average to the loss of the whole batch. So with `equal` (training) a short batch is first filled up
+    to a multiple of the replicas by repeating its first examples. Without (evaluation) slices may differ by one
+    example, which every Keras metric weighs rightly, and only a batch smaller than the number of replicas is filled.
+    """
+    import tensorflow as tf
+
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return dataset
+
+    def slices(*batch: Any) -> "tf.data.Dataset":
+        size = tf.shape(tf.nest.flatten(batch)[0])[0]
+        wanted = -(-size // replicas) * replicas if equal else tf.maximum(size, replicas)
+        filled = tf.nest.map_structure(lambda t: tf.gather(t, tf.range(wanted) % size), batch)
+
+        def one(replica: "tf.Tensor") -> Any:
+            replica = tf.cast(replica, tf.int32)
+            begin, end = replica * wanted // replicas, (replica + 1) * wanted // replicas
+            return tf.nest.map_structure(lambda t: t[begin:end], filled)
+
+        return tf.data.Dataset.range(replicas).map(one)
+
+    return strategy.distribute_datasets_from_function(lambda _: dataset.flat_map(slices).prefetch(2 * replicas))

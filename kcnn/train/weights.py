@@ -1,0 +1,159 @@
+"""A trained model as plain files: weights.safetensors, model.json, preprocess.json, labels.txt, recipe.json.
+
+A run folder and a bundle hold the same five.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kcnn import atomic
+from kcnn import recipe as recipes
+from kcnn.data.source import Info
+from kcnn.errors import CheckpointError, ConfigError
+from kcnn.recipe import Recipe
+from kcnn.tasks import TASKS
+
+if TYPE_CHECKING:
+    import keras
+
+WEIGHTS, MODEL, PREPROCESS, LABELS, RECIPE = FILES = (
+    "weights.safetensors",
+    "model.json",
+    "preprocess.json",
+    "labels.txt",
+    "recipe.json",
+)
+
+
+def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -> None:
+    """Write the five files into `folder`, each in one step and the weights last.
+
+    Args:
+        folder: made when missing.
+        model: as `TASKS.get(recipe.task).model(recipe, info)` builds it; its weights are saved under their paths.
+        recipe: what it was trained by.
+        info: facts of the source it was trained on.
+
+    Raises:
+        ConfigError: two weights have one path (a layer without a name of its own).
+        ResourceError: no room on the disk.
+    """
+    import safetensors.numpy
+
+    folder = Path(folder)
+    record = {
+        "schema": 1,
+        "model": recipe.model.name,
+        "num_classes": recipe.model.num_classes or len(info.classes),
+        "image_shape": list(recipe.preprocess.image_shape),
+        "task": recipe.task,
+        "classes": list(info.classes),
+        "config": dataclasses.asdict(recipe.config) if recipe.config is not None else None,
+        "source": {key: value for key, value in dataclasses.asdict(info).items() if key != "classes"},
+    }
+    tensors = {path: np.asarray(weight.numpy()) for path, weight in _by_path(model).items()}
+    atomic.write_text(folder / RECIPE, recipes.to_json(recipe))
+    atomic.write_text(folder / MODEL, _json(record))
+    atomic.write_text(folder / PREPROCESS, _json(dataclasses.asdict(recipe.preprocess)))
+    atomic.write_text(folder / LABELS, "".join(f"{name}\n" for name in info.classes))
+    atomic.write_bytes(folder / WEIGHTS, safetensors.numpy.save(tensors))
+
+
+def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
+    """Build the model of `folder` and give it its weights; read nothing but the five files.
+
+    Returns: the model (not compiled, float32), its recipe, and the facts of the source it was trained on.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or the weights belong to another model.
+        UnknownNameError: the task or model is not installed here.
+    """
+    import keras
+    import safetensors.numpy
+
+    folder = Path(folder)
+    recipe, record = read_recipe(folder / RECIPE), _read(folder / MODEL)
+    try:
+        facts = recipes.from_dict(Info, {**record["source"], "classes": record["classes"]}, MODEL)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / MODEL} lacks {error}; it was not written by kcnn, or is damaged.") from error
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        model = TASKS.get(recipe.task).model(recipe, facts)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    try:
+        tensors = safetensors.numpy.load((folder / WEIGHTS).read_bytes())
+    except Exception as error:  # safetensors raises its own class for each kind of damage
+        raise CheckpointError(f"cannot read {folder / WEIGHTS}: {error}. Train or export again.") from error
+    _assign(model, tensors, folder / WEIGHTS)
+    return model, recipe, facts
+
+
+def load_run(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
+    """Return what `load_model` does, for a run folder that training has finished.
+
+    Raises:
+        CheckpointError: as `load_model`, or the run is not finished yet.
+    """
+    folder = Path(folder)
+    if not (folder / WEIGHTS).is_file():
+        begun = (folder / RECIPE).is_file()
+        raise CheckpointError(
+            f"{folder} holds a run that is not finished; give its training command again to go on with it."
+            if begun
+            else f"{folder} is not a run: it has no {RECIPE} and no {WEIGHTS}."
+        )
+    return load_model(folder)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.json, with `config` as its task's own class.
+
+    Raises:
+        CheckpointError: the file is missing.
+        ConfigError: it is no recipe.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}.") from error
+    recipe = recipes.from_json(text, where=str(path))
+    return recipes.from_json(text, config=TASKS.get(recipe.task).config, where=str(path))
+
+
+def _by_path(model: "keras.Model") -> dict[str, Any]:
+    found = {weight.path: weight for weight in model.weights}
+    if len(found) != len(model.weights):
+        raise ConfigError(f"model {model.name!r} has two weights under one path; give each of its layers a name.")
+    return found
+
+
+def _assign(model: "keras.Model", tensors: dict[str, np.ndarray], source: Path) -> None:
+    weights = _by_path(model)
+    here = {path: tuple(weight.shape) for path, weight in weights.items()}
+    there = {path: tensor.shape for path, tensor in tensors.items()}
+    if here != there:
+        path = min(p for p in {*here, *there} if here.get(p) != there.get(p))
+        raise CheckpointError(
+            f"{source} belongs to another model: {path} is {there.get(path, 'missing')} in the file "
+            f"and {here.get(path, 'missing')} in model {model.name!r}."
+        )
+    for path, weight in weights.items():
+        weight.assign(tensors[path])
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=2) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}.") from error
