@@ -49,6 +49,11 @@ class Console:
         """Whether a person watches: stderr is a terminal."""
         return self._err.is_terminal
 
+    @property
+    def live(self) -> Rich:
+        """The rich console behind stderr, for a live display; ours alone while libraries are kept quiet."""
+        return self._err
+
     def line(self, text: str = "") -> None:
         """Print one line of text, as it is, to stdout."""
         self._out.print(escape(text), soft_wrap=True, highlight=False)
