@@ -289,6 +289,8 @@ def coerce(value: Any, kind: Any, path: str) -> Any:
         kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) == len(value):
             return tuple(coerce(v, k, path) for v, k in zip(value, kinds, strict=True))
+    elif origin is dict and isinstance(value, dict):
+        return {coerce(k, arguments[0], path): coerce(v, arguments[1], f"{path}.{k}") for k, v in value.items()}
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     elif kind is int and isinstance(value, int) and not isinstance(value, bool):
