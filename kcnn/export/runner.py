@@ -15,6 +15,7 @@ from kcnn.export.facts import Facts
 from kcnn.recipe import Preprocess
 
 BATCH = 32
+MANIFEST = "manifest.json"
 SAVED_MODEL = "saved_model"
 FORMATS = ("keras", SAVED_MODEL, "fp32", "fp16", "dynamic", "int8")
 Outputs = dict[str, np.ndarray]
@@ -108,7 +109,7 @@ def open_model(path: Path | str, *, format: str | None = None, threads: int | No
 
 def is_bundle(folder: Path) -> bool:
     """Whether `folder` is one version of a bundle."""
-    return (folder / "manifest.json").is_file() and (folder / SAVED_MODEL).is_dir()
+    return (folder / MANIFEST).is_file() and (folder / SAVED_MODEL).is_dir()
 
 
 def versions(folder: Path) -> list[int]:

@@ -1,0 +1,54 @@
+"""Measure every format of a bundle side by side: size, time for one image, accuracy, difference from Keras.
+
+The formats take turns, so that a busy moment of the machine hits all of them.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from kcnn.cli.console import Console
+
+HELP = "size, speed, accuracy and difference of every format of a bundle"
+COLUMNS = ("format", "threads", "KiB", "ms p50", "ms p90", "images/s", "accuracy", "agreement", "difference")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("bundle", metavar="BUNDLE", help="saved_models/NAME (newest version) or saved_models/NAME/1")
+    parser.add_argument("--images", type=int, default=200, metavar="N", help="test images compared (default: 200)")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of timing per row (default: 2)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Print one table."""
+    from kcnn.export.benchmark import benchmark
+    from kcnn.recipe import check
+
+    check(args.images >= 1, f"--images is {args.images} but must be at least 1.")
+    check(args.seconds > 0, f"--seconds is {args.seconds} but must be positive.")
+    found = benchmark(Path(args.bundle), images=args.images, seconds=args.seconds, warn=console.warn)
+    if args.json:
+        console.json([dataclasses.asdict(row) for row in found])
+        return 0
+    rows = [
+        (
+            "keras predict" if row.format == "keras" else row.format,
+            row.threads or "all",
+            f"{row.bytes / 1024:.0f}",
+            f"{row.p50:.2f}",
+            f"{row.p90:.2f}",
+            f"{row.images_per_second:.0f}",
+            _cell(row.accuracy, ".4f"),
+            _cell(row.agreement, ".4f"),
+            _cell(row.difference, ".1e"),
+        )
+        for row in found
+    ]
+    console.table(f"{args.bundle}: one image at a time", COLUMNS, rows)
+    return 0
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

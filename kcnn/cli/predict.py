@@ -1,0 +1,80 @@
+"""Predict with a run, a bundle or a .tflite: JSON lines or CSV on stdout, or pictures.
+
+A file that cannot be read gets a line that says why; the others are answered all the same, and the exit code is 2.
+"""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kcnn.cli.console import Console
+from kcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Info
+    from kcnn.export.answers import Writer
+    from kcnn.tasks.task import Task
+
+HELP = "answers for images: JSON lines, CSV or pictures"
+SOME_FAILED = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("model", metavar="MODEL", help="run folder, bundle, saved_model folder or .tflite file")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="image, folder, glob, or - for a list on stdin")
+    parser.add_argument("--format", choices=("jsonl", "csv", "pictures"), default="jsonl", help="of the answers")
+    parser.add_argument("--output", metavar="PATH", help="file to write, or folder for pictures (default: stdout)")
+    parser.add_argument("--use", metavar="FORMAT", help="which of a bundle: keras, saved_model, fp32, int8 ...")
+    parser.add_argument("--threads", type=int, metavar="N", help="of LiteRT (default: its own choice)")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Write one answer per file."""
+    from kcnn.export.predict import find_files, predict_files
+    from kcnn.export.runner import open_model
+    from kcnn.tasks import TASKS
+
+    if args.format == "pictures" and not args.output:
+        raise ConfigError("--format=pictures needs --output=FOLDER to put them in.")
+    runner = open_model(args.model, format=args.use, threads=args.threads)
+    task = TASKS.get(runner.facts.task)
+    count = failed = 0
+    with _writer(args, task, runner.facts.info) as writer:
+        for answer in predict_files(runner, task, find_files(_names(args.files))):
+            writer.write(answer)
+            count += 1
+            failed += answer.error is not None
+    if failed:
+        console.warn(f"{failed} of {count} files could not be read; their lines say why.")
+    elif not count:
+        console.warn("stdin named no file; nothing was predicted.")
+    return SOME_FAILED if failed or not count else 0
+
+
+@contextlib.contextmanager
+def _writer(args: argparse.Namespace, task: "Task", info: "Info") -> Iterator["Writer"]:
+    from kcnn.export.answers import Csv, JsonLines, Pictures
+
+    with contextlib.ExitStack() as stack:
+        writer: Writer
+        if args.format == "pictures":
+            writer = Pictures(Path(args.output), task, info)
+        else:
+            out = sys.stdout
+            if args.output:
+                out = stack.enter_context(open(args.output, "w", encoding="utf-8", errors="replace", newline=""))
+            writer = (Csv if args.format == "csv" else JsonLines)(out)
+        stack.callback(writer.close)
+        yield writer
+
+
+def _names(files: list[str]) -> Iterator[str]:
+    for name in files:
+        if name == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        else:
+            yield name

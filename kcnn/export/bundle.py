@@ -1,0 +1,244 @@
+"""The bundle: everything needed to run, check and serve a trained model, published whole or not at all."""
+
+import contextlib
+import datetime
+import errno
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata as packages
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kcnn import atomic
+from kcnn.errors import ExportError, ResourceError
+from kcnn.export import card
+from kcnn.export.facts import Facts, of_run
+from kcnn.export.runner import MANIFEST, SAVED_MODEL, Runner, of_keras, open_litert, open_saved_model, versions
+from kcnn.recipe import Export, Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from kcnn.data.source import Info, Source
+    from kcnn.tasks.task import Signature
+
+SCHEMA = 1
+TIMING_SECONDS = 0.5
+REPORT, CARD = "report.json", "README.md"
+STACK = ("kcnn", "tensorflow", "keras", "ai-edge-litert", "numpy")
+Note = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run, opened."""
+
+    model: "keras.Model"
+    recipe: Recipe
+    info: "Info"
+    facts: Facts
+    signature: "Signature"
+    source: "Source"
+
+
+def open_run(folder: Path | str) -> Trained:
+    """Open a finished run with its data.
+
+    Raises:
+        CheckpointError: the run is not finished, or damaged.
+        DataError: its data cannot be read any more.
+    """
+    from kcnn.data import open_source
+    from kcnn.tasks import TASKS
+    from kcnn.train.weights import load_run
+
+    model, recipe, info = load_run(folder)
+    signature = TASKS.get(recipe.task).signature(recipe, info)
+    return Trained(model, recipe, info, of_run(recipe, info), signature, open_source(recipe.data))
+
+
+def export(
+    run: Path | str,
+    root: Path | str = "saved_models",
+    *,
+    options: Export | None = None,
+    note: Note = lambda text: None,
+) -> Path:
+    """Publish a finished run as `root/NAME/VERSION/`: NAME from its recipe, VERSION one above the newest.
+
+    Every format is compared with Keras on real images first. On any failure nothing is left behind.
+
+    Args:
+        run: folder of a finished run.
+        root: where bundles land.
+        options: formats, calibration and checks; the recipe's own unless given.
+        note: is told in one line what is going on.
+
+    Returns: the new folder; its manifest.json lists what is in it.
+
+    Raises:
+        CheckpointError, DataError: as `open_run`.
+        ExportError: a layer has no LiteRT built-in, or a format disagrees with Keras; both are named.
+        ResourceError: no room on the disk, or another export took the version number.
+    """
+    trained = open_run(run)
+    options = options or trained.recipe.export
+    name = trained.recipe.name
+    parent = Path(root) / name
+    version = (versions(parent) or [0])[-1] + 1
+    with _nothing_left(parent), atomic.folder(parent / str(version)) as folder:
+        runners = _write_formats(trained, folder, options, note)
+        report = {"schema": SCHEMA, "name": name, "version": version, "task": trained.recipe.task}
+        report |= _check(trained, runners, options, note)
+        _write_json(folder / REPORT, report)
+        (folder / CARD).write_text(card.model_card(trained.recipe, trained.facts, report), encoding="utf-8")
+        _write_json(folder / MANIFEST, _manifest(folder, name, version))
+    return parent / str(version)
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a bundle after holding every file against it.
+
+    Raises:
+        ExportError: a file is missing or changed, or `folder` is no bundle.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = manifest["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExportError(f"{folder} is not a bundle: its {MANIFEST} cannot be read ({error}).") from error
+    for name, entry in files:
+        file = folder / name
+        if not file.is_file() or _sha256(file) != entry["sha256"]:
+            raise ExportError(f"{file} is missing or was changed after its export; export the run again.")
+    return manifest
+
+
+def _write_formats(trained: Trained, folder: Path, options: Export, note: Note) -> dict[str, Runner]:
+    """Write weights, SavedModel and LiteRT files into `folder`; return a runner for each, Keras first."""
+    from kcnn.export import litert, metadata, saved_model
+    from kcnn.export.samples import sample
+    from kcnn.train.weights import save_model
+
+    model, facts, signature = trained.model, trained.facts, trained.signature
+    save_model(folder, model, trained.recipe, trained.info)
+    note("export: SavedModel")
+    saved_model.write(model, facts, signature, folder / SAVED_MODEL)
+    runners = {
+        "keras": of_keras(folder, model, facts, signature),
+        SAVED_MODEL: open_saved_model(folder / SAVED_MODEL),
+    }
+    if options.formats:
+        note(f"export: LiteRT {', '.join(options.formats)}")
+        calibration = sample(trained.source.split("train"), facts.preprocess, options.calibration)["image"]
+        files = litert.convert(model, facts.preprocess, signature, options.formats, calibration, folder)
+        for name, file in files.items():
+            metadata.attach(file, facts)
+            runners[name] = open_litert(file, 1, name)
+    return runners
+
+
+def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: Note) -> dict[str, Any]:
+    """Compare every format with Keras on real images, refuse those that disagree, and report the rest.
+
+    Raises:
+        ExportError: as `parity.refuse`.
+    """
+    from kcnn.export import parity, timing
+    from kcnn.export.anatomy import anatomy
+    from kcnn.export.samples import held_out, sample
+
+    split = held_out(trained.source)
+    examples = sample(trained.source.split(split), trained.facts.preprocess, options.check_images)
+    images = examples["image"]
+    note(f"export: comparing every format with Keras on {len(images)} images of {split!r}")
+    outputs = {name: runner.predict(images) for name, runner in runners.items()}
+    found = {
+        name: parity.compare(trained.signature, outputs["keras"], values, examples) for name, values in outputs.items()
+    }
+    parity.refuse(found, options.min_agreement)
+    calls = {name: (lambda runner=runner: runner.predict(images[:1])) for name, runner in runners.items()}
+    speed = timing.take_turns(calls, TIMING_SECONDS)
+    formats = {}
+    for name, runner in runners.items():
+        entry = {"bytes": size_of(runner.path), "ms": speed[name].p50, **found[name].plain()}
+        if runner.path.suffix == ".tflite":
+            entry["ops"] = anatomy(runner.path).ops
+        formats[name] = entry
+    formats["keras"]["bytes"] = size_of(runners["keras"].path / "weights.safetensors")
+    return {"split": split, "images": len(images), "formats": formats, "machine": _machine()}
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cpus": os.cpu_count(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {name: _package_version(name) for name in STACK},
+    }
+
+
+def _package_version(name: str) -> str:
+    try:
+        return packages.version(name)
+    except packages.PackageNotFoundError:  # run from a checkout
+        from kcnn import __version__
+
+        return __version__ if name == "kcnn" else "unknown"
+
+
+def _manifest(folder: Path, name: str, version: int) -> dict[str, Any]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "version": version,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "files": {
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in files
+        },
+    }
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _nothing_left(parent: Path) -> Iterator[None]:
+    """Turn every library's way to say "disk full" into one error, and remove `parent` if it was made for nothing.
+
+    Raises:
+        ResourceError: no room on the disk, or the version exists by now.
+    """
+    try:
+        yield
+    except FileExistsError as error:
+        raise ResourceError(f"another export has just published {error.filename}; run the command again.") from error
+    except OSError:
+        raise
+    except Exception as error:  # TensorFlow and safetensors have their own classes for a full disk
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        raise ResourceError(
+            f"cannot write below {parent}: no space left on its disk. Nothing half-written was left; free some room."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            parent.rmdir()  # succeeds only when it is empty

@@ -1,0 +1,87 @@
+"""The model card: what a bundle is, how good, how to run it, and what it must not be used for."""
+
+from typing import Any
+
+from kcnn.export.facts import Facts
+from kcnn.recipe import Recipe
+
+TITLES = {
+    "keras": "Keras (weights.safetensors)",
+    "saved_model": "SavedModel (saved_model/)",
+    "fp32": "LiteRT float32 (model_fp32.tflite)",
+    "fp16": "LiteRT float16 (model_fp16.tflite)",
+    "dynamic": "LiteRT dynamic range (model_dynamic.tflite)",
+    "int8": "LiteRT int8 (model_int8.tflite)",
+}
+SHOWN_LABELS = 20
+
+
+def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any]) -> str:
+    """Return the README.md of a bundle, from its recipe, its facts and the numbers of report.json."""
+    shown = ", ".join(facts.labels[:SHOWN_LABELS])
+    more = f" and {len(facts.labels) - SHOWN_LABELS} more" if len(facts.labels) > SHOWN_LABELS else ""
+    height, width, channels = facts.preprocess.image_shape
+    return f"""# {recipe.name}, version {report["version"]}
+
+`{recipe.model.name}` for {recipe.task} of {len(facts.labels)} classes: {shown}{more} (`labels.txt`).
+It takes one {"gray" if channels == 1 else "RGB"} image of {width}x{height} pixels as uint8 0..255, resized with an
+antialiased bilinear filter; normalisation is part of every file. `saved_model/` resizes and decodes by itself.
+
+## Data and training
+
+Trained by kcnn on `{recipe.data.source}` for at most {recipe.train.epochs} epochs; `recipe.json` repeats the run.
+
+## Metrics
+
+On {report["images"]} images of the split `{report["split"]}`, spread evenly over it. Difference and agreement are to
+Keras; milliseconds are the median for one image on {report["machine"]["cpus"]} CPU core(s), LiteRT with 1 thread.
+
+{_table(report)}
+
+## Run it
+
+{_example(facts, report)}
+
+## Limits
+
+It knows its {len(facts.labels)} classes only and gives every other image one of them. Scores are not checked
+probabilities. Images unlike its training data (light, camera, people, places) were not tested, nor was fairness.
+
+## Licence
+
+The training data's licence: {facts.licence}. It may bind what you do with these weights.
+"""
+
+
+def _table(report: dict[str, Any]) -> str:
+    lines = [
+        "| format | KiB | accuracy | agreement | largest difference | ms |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, entry in report["formats"].items():
+        lines.append(
+            f"| {TITLES[name]} | {entry['bytes'] / 1024:.0f} | {100 * entry['accuracy']:.2f} % "
+            f"| {100 * entry['agreement']:.2f} % | {entry['difference']:.2g} | {entry['ms']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _example(facts: Facts, report: dict[str, Any]) -> str:
+    """Return ten lines of Python that run the smallest LiteRT file, without kcnn or TensorFlow."""
+    files = [name for name in report["formats"] if name not in ("keras", "saved_model")]
+    if not files:
+        return "`tf.saved_model.load('saved_model').signatures['serve_bytes'](contents=tf.constant([file_bytes]))`"
+    smallest = min(files, key=lambda name: report["formats"][name]["bytes"])
+    height, width, channels = facts.preprocess.image_shape
+    return f"""```python
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+model = Interpreter("model_{smallest}.tflite")
+model.allocate_tensors()
+image = Image.open("photo.jpg").convert("{"L" if channels == 1 else "RGB"}").resize(({width}, {height}), 2)  # bilinear
+model.set_tensor(model.get_input_details()[0]["index"], np.uint8(image).reshape(1, {height}, {width}, {channels}))
+model.invoke()
+scores = model.get_tensor(model.get_output_details()[0]["index"])[0]
+print(open("labels.txt").read().split("\\n")[scores.argmax()])
+```"""
