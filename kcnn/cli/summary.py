@@ -39,7 +39,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     shape = "x".join(map(str, model.input_shape[1:]))
     cells = [
-        (r.name, r.kind, "x".join(map(str, r.output)), f"{r.params:,}", f"{r.macs:,}", f"{r.activation_bytes / 1024:,.1f}")
+        (
+            r.name,
+            r.kind,
+            "x".join(map(str, r.output)),
+            f"{r.params:,}",
+            f"{r.macs:,}",
+            f"{r.activation_bytes / 1024:,.1f}",
+        )
         for r in rows
     ]
     console.table(

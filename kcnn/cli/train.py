@@ -1,0 +1,126 @@
+"""Train a recipe, or a model on a folder of images: the whole road to an evaluated, exported bundle.
+
+The same command again goes on where the run stopped.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kcnn.cli.console import Console
+from kcnn.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from kcnn.recipe import Recipe
+
+HELP = "train, evaluate and export: a recipe, or --data and --model"
+FOLDER_RECIPE = "folder_mobilenet_v2"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    add("recipe", nargs="?", metavar="RECIPE", help="a name of `kcnn list recipes`, a .py file, or a run's recipe.json")
+    add("--data", metavar="SOURCE", help="folder or file of images, a source's name, or tfds:NAME")
+    add("--model", metavar="NAME", help="a name of `kcnn list models`")
+    add("--name", metavar="NAME", help="of the run and the bundle; default the recipe's, or the data's and the model's")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe: --set train.epochs=3")
+    add("--smoke", action="store_true", help="a run of seconds on little data, to see that all works")
+    add("--resume", action="store_true", help="go on with a run that exists, and fail where there is none")
+    add("--strategy", choices=("auto", "one", "mirrored"), help="devices to train on; short for --set train.strategy=")
+    add("--max_minutes", metavar="MINUTES", help="stop after this long; short for --set train.max_minutes=")
+    add("--find_lr", action="store_true", help="try learning rates, draw the curve, suggest one, and train nothing")
+    add("--no_export", action="store_true", help="stop after the evaluation")
+    add("--runs", default="runs", metavar="FOLDER", help="where run folders are (default: runs)")
+    add("--bundles", default="saved_models", metavar="FOLDER", help="where bundles go (default: saved_models)")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Walk the whole road: sample batch, fit, evaluate, export, closing table."""
+    recipe = recipe_of(args)
+    folder = Path(args.runs) / recipe.name
+    if args.resume and not (folder / "recipe.json").is_file():
+        raise CheckpointError(f"--resume: there is no run at {folder}. Leave --resume out to begin one.")
+    console.log_to(folder / "kcnn.log")
+    if args.find_lr:
+        return find_lr(recipe, folder, console)
+
+    from kcnn.cli.evaluate import evaluate_run
+    from kcnn.train.run import train
+
+    train(recipe, folder, console=console)
+    evaluate_run(folder, console=console)
+    if not args.no_export:
+        from kcnn.cli.export import export_run
+
+        export_run(folder, Path(args.bundles), console=console)
+    console.line(f"Watch the run:  tensorboard --logdir {folder / 'tensorboard'}")
+    return 0
+
+
+def recipe_of(args: argparse.Namespace) -> "Recipe":
+    """Return the recipe that the flags describe.
+
+    Raises:
+        ConfigError: neither a recipe nor --data with --model is given.
+        UnknownNameError: an unknown recipe, model or key.
+    """
+    from kcnn import recipe as recipes
+
+    if args.recipe and args.recipe.endswith(".json"):
+        from kcnn.train.weights import read_recipe
+
+        base = read_recipe(Path(args.recipe))
+    elif args.recipe:
+        base = recipes.load(args.recipe, smoke=args.smoke)
+    elif args.data and args.model:
+        base = recipes.load(FOLDER_RECIPE, smoke=args.smoke)
+    else:
+        raise ConfigError(
+            "train needs a recipe (kcnn train digits_lenet5) or data and a model "
+            "(kcnn train --data=photos/ --model=mobilenet_v2)."
+        )
+    changes = [f"{key}={value}" for key, value in _short(args).items() if value is not None]
+    if args.model and args.model != base.model.name:
+        base = with_model(base, args.model)
+    if not args.recipe:
+        base = dataclasses.replace(base, name=f"{_word(args.data)}_{args.model}")
+    if args.smoke:
+        base = dataclasses.replace(base, name=f"{base.name}_smoke")
+    if args.name:
+        base = dataclasses.replace(base, name=args.name)
+    base = recipes.override(base, [*changes, *args.set])
+    if Path(base.name).name != base.name or base.name.startswith("."):
+        raise ConfigError(f"the name {base.name!r} cannot be a folder; give --name=WORD without slashes.")
+    return base
+
+
+def _short(args: argparse.Namespace) -> dict[str, str | None]:
+    return {"data.source": args.data, "train.strategy": args.strategy, "train.max_minutes": args.max_minutes}
+
+
+def _word(data: str) -> str:
+    return Path(data.replace(":", "_")).stem or Path(data).resolve().name
+
+
+def with_model(recipe: "Recipe", name: str) -> "Recipe":
+    """Return `recipe` with another model, and with the input size where that model has one of its own."""
+    from kcnn.models import build
+
+    height, width, channels = build(name).input_shape[1:]
+    preprocess = recipe.preprocess
+    if height and width:
+        order = "gray" if channels == 1 else "rgb"
+        preprocess = dataclasses.replace(preprocess, size=(height, width), channel_order=order)
+    return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, name=name))
+
+
+def find_lr(recipe: "Recipe", folder: Path, console: Console) -> int:
+    """Print the suggested learning rate and draw the curve; the run itself is not begun."""
+    from kcnn.train.lr_finder import find
+
+    found = find(recipe, folder / "lr_finder.png", console=console)
+    console.line(f"suggested learning rate {found:.2g}; the curve is {folder / 'lr_finder.png'}")
+    console.line(f"use it:  --set train.learning_rate={found:.2g}")
+    return 0
