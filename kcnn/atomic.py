@@ -30,8 +30,7 @@ def folder(target: Path) -> Iterator[Path]:
             aside.mkdir()
             yield aside
             for path in sorted(aside.rglob("*")):
-                if path.is_file():
-                    _sync(path)
+                _sync(path)
             _sync(aside)
             if target.exists():
                 raise FileExistsError(errno.EEXIST, "already exists", str(target))

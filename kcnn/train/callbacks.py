@@ -16,8 +16,8 @@ from kcnn.train.rundir import RunDir
 from kcnn.train.signals import Interrupted, Signals
 from kcnn.train.state import State, averaged, restore, snapshot
 
-KEPT = 2  # newest checkpoints on disk, beside the best epoch's
 _CURVES_SHARE = 0.02  # of the training time that drawing curves.png may take
+_CURVES_COST = 0.5  # seconds that the first drawing may take
 
 
 class TimeUp(Exception):
@@ -36,7 +36,7 @@ class Keeper(keras.callbacks.Callback):
         state: counted on; what a checkpoint holds beside the variables.
         data: fingerprint of the training data, saved with the state.
         metrics: sums of the metrics in the middle of an epoch, to go on with; empty at an epoch's start.
-        signals: entered by the caller.
+        writer, signals: entered by the caller.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Keeper(keras.callbacks.Callback):
         *,
         data: str,
         metrics: Mapping[str, np.ndarray],
+        writer: checkpoint.Writer,
         signals: Signals,
     ):
         super().__init__()
@@ -55,10 +56,11 @@ class Keeper(keras.callbacks.Callback):
         self._state = state
         self._data = data
         self._metrics = metrics
+        self._writer = writer
         self._signals = signals
         self._clock = 0.0
         self._first = (0.0, 0)
-        self._drawing = 0.0
+        self._drawing = _CURVES_COST
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the clock."""
@@ -91,6 +93,7 @@ class Keeper(keras.callbacks.Callback):
             self._save()
             self._answer_signal()
             if time_is_up:
+                self._writer.wait()
                 raise TimeUp
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -114,24 +117,21 @@ class Keeper(keras.callbacks.Callback):
         broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if broken:
             raise TrainingError(self._trouble(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite"))
-        checkpoint.save(
-            self._run.checkpoints,
-            tensors,
-            {
-                "step": state.step,
-                "epoch": state.epoch,
-                "step_in_epoch": state.step_in_epoch,
-                "seed": train.seed,
-                "data": self._data,
-                "seconds": state.seconds,
-                "history": state.history,
-            },
-        )
+        saved = {
+            "step": state.step,
+            "epoch": state.epoch,
+            "step_in_epoch": state.step_in_epoch,
+            "seed": train.seed,
+            "data": self._data,
+            "seconds": state.seconds,
+            "history": [*state.history],
+        }
         best = state.best(train.monitor) if train.patience else None
-        checkpoint.prune(self._run.checkpoints, KEPT, {best["step"]} if best else ())
+        self._writer.save(tensors, saved, {best["step"]} if best else ())
 
     def _answer_signal(self) -> None:
         if self._signals.caught:
+            self._writer.wait()
             raise Interrupted(
                 f"stopped at step {self._state.step}, which is saved in {self._run.path}; "
                 "give the same command again to go on.",
@@ -140,6 +140,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _trouble(self, what: str) -> str:
         state, train = self._state, self._recipe.train
+        self._writer.wait()
         saved = checkpoint.steps(self._run.checkpoints)
         kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
         epoch, step = divmod(state.step - 1, state.steps_per_epoch)

@@ -11,8 +11,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from kcnn import atomic
 from kcnn.errors import CheckpointError
 
 SCHEMA = 1
+KEPT = 2  # newest checkpoints on disk, beside those that are asked for
 _TENSORS, _STATE, _MANIFEST = "state.safetensors", "state.json", "manifest.json"
 
 
@@ -103,6 +105,51 @@ def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
     for step in steps(folder)[keep:]:
         if step not in also:
             shutil.rmtree(folder / f"{step:09d}")
+
+
+class Writer:
+    """Saves and prunes in a thread of its own, one checkpoint at a time, so that training does not wait for the disk.
+
+    Leaving the context waits for the last one. What went wrong in the thread is raised by the next `save` or `wait`.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(1, "checkpoint")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(wait=True)
+        if error[0] is None:
+            self.wait()
+
+    def save(self, tensors: dict[str, np.ndarray], state: dict[str, Any], also: Collection[int] = ()) -> None:
+        """Begin to save a checkpoint, then to prune all but `KEPT` and those of the steps in `also`.
+
+        Neither argument may change afterwards.
+
+        Raises:
+            ResourceError: there was no room for the checkpoint before this one.
+        """
+        self.wait()
+        self._last = self._pool.submit(self._write, tensors, state, also)
+
+    def wait(self) -> None:
+        """Return once everything is on the disk.
+
+        Raises:
+            ResourceError: there was no room.
+        """
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def _write(self, tensors: dict[str, np.ndarray], state: dict[str, Any], also: Collection[int]) -> None:
+        save(self._folder, tensors, state)
+        prune(self._folder, KEPT, also)
 
 
 def _manifest(place: Path, state: dict[str, Any]) -> str:

@@ -59,6 +59,11 @@ class Job:
         dealt = strategy.spread(self.strategy, batches.repeat(), equal=False)
         return {"validation_data": dealt, "validation_steps": -(-examples // self.recipe.train.batch_size)}
 
+    def build_metrics(self) -> None:
+        """Make the variables of the metrics, which Keras leaves to the first step, so that they can be restored."""
+        with self.strategy.scope():
+            self.model._symbolic_build(data_batch=self._dataset("train", training=True).element_spec)
+
     def fingerprint(self) -> str:
         """Return a hash of which examples are trained on and their labels; a resumed run must find the same."""
         labels = np.ascontiguousarray(self.source.split("train").labels)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console as Rich
     from rich.progress import Progress as RichProgress
 
-_REDRAW = 0.25  # seconds between two drawings of the bar; one costs about 3 ms
+_REDRAW = 0.4  # seconds between two drawings of the bar; one costs 2 to 4 ms
 
 
 class Console(Protocol):

@@ -12,7 +12,7 @@ from kcnn.errors import CheckpointError, ConfigError
 from kcnn.recipe import Recipe
 from kcnn.train import checkpoint
 from kcnn.train.rundir import RunDir
-from kcnn.train.weights import FILES, read_recipe, save_model
+from kcnn.train.weights import read_recipe, save_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,8 @@ def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> Non
         if refused:
             told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in refused.items())
             raise ConfigError(
-                f"{run.path} was begun with another recipe: {told}. Take the change back, or train under another --name."
+                f"{run.path} was begun with another recipe: {told}. "
+                "Take the change back, or train under another --name."
             )
         for key, (old, new) in changed.items():
             console.note(f"going on with {key} {new!r} (was {old!r})")
@@ -127,8 +128,10 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
         )
     restore(job.model, tensors)
     state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"])
-    metrics = {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
-    return state, metrics if state.step_in_epoch else {}
+    if state.step_in_epoch == 0:
+        return state, {}
+    job.build_metrics()
+    return state, {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
 
 
 def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> None:
@@ -164,8 +167,9 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
 
     recipe = job.recipe
     progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
-    with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp):
-        keeper = Keeper(run, recipe, state, data=job.fingerprint(), metrics=metrics, signals=signals)
+    writing = checkpoint.Writer(run.checkpoints)
+    with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp), writing as writer:
+        keeper = Keeper(run, recipe, state, data=job.fingerprint(), metrics=metrics, writer=writer, signals=signals)
         try:
             job.model.fit(
                 job.training(state.step),
@@ -199,6 +203,3 @@ def _finish(run: RunDir, job: "Job", state: "State", console: "Console") -> None
     write_log(run.log, state.history)
     draw_curves(run.curves, state.history, job.recipe.name, best)
     save_model(run.path, job.model, job.recipe, job.source.info)
-
-
-__all__ = ["CHANGEABLE", "FILES", "train"]

@@ -21,6 +21,12 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().__init__(str(folder))
         self._state = state
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Do nothing: the steps are neither profiled nor logged one by one."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Do nothing: Keras builds scalars at every step even where it then writes none."""
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the epoch's scalars."""
         super().on_epoch_end(epoch, {**(logs or {}), "images_per_second": self._state.rate})

@@ -26,7 +26,6 @@ SIZE, CLASSES, TRAINING, VALIDATION = 8, 4, 150, 40
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ToyConfig:
     dropout: float = 0.3
-    noise: float = 60.0
 
 
 def make_source() -> Source:
@@ -35,7 +34,7 @@ def make_source() -> Source:
     splits = {}
     for name, count in (("train", TRAINING), ("validation", VALIDATION)):
         labels = np.arange(count, dtype=np.int32) % CLASSES
-        images = np.clip(patterns[labels] + rng.normal(0, 60, (count, SIZE, SIZE, 1)), 0, 255).astype(np.uint8)
+        images = np.clip(patterns[labels] + rng.normal(0, 150, (count, SIZE, SIZE, 1)), 0, 255).astype(np.uint8)
         splits[name] = array_split(images, labels, name)
     sizes = {name: split.size for name, split in splits.items()}
     return Source(info=Info(name="toy", splits=sizes, classes=("a", "b", "c", "d")), splits=splits)
@@ -143,7 +142,9 @@ def main(folder: str, options: str = "{}") -> int:
 
     chosen = json.loads(options)
     tf.config.experimental.enable_op_determinism()
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if "cpus" in chosen:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * chosen["cpus"])
     if "slow" in chosen:
         slow_down(chosen["slow"])
     recipe = recipes.override(make_recipe(**chosen.get("train", {})), chosen.get("set", []))

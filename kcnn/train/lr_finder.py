@@ -1,0 +1,142 @@
+"""Find a learning rate: raise it step by step and see where the loss falls, and where it blows up.
+
+Smith 2015 (1506.01186) section 3.3. The model is left as it was, bit for bit.
+"""
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from kcnn import atomic
+from kcnn.errors import TrainingError
+from kcnn.recipe import Recipe
+from kcnn.train import strategy
+from kcnn.train.state import restore, snapshot
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Source
+    from kcnn.train.progress import Console
+
+_SMOOTHING = 0.9  # share of the past in the running loss
+_BLOWN_UP = 4.0  # stop at this multiple of the lowest loss
+_MARGIN = 10.0  # the suggestion stays this factor below the rate of the lowest loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the search saw.
+
+    Attributes:
+        rates: learning rate of each step, rising.
+        losses: smoothed loss after each step.
+        suggestion: a tenth of the rate at which the loss was lowest.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+
+
+def lr_finder(model: keras.Model, dataset: Any, *, low: float = 1e-6, high: float = 10.0, steps: int = 100) -> Finding:
+    """Train `steps` steps at rates from `low` to `high`, evenly in the logarithm, and undo it all.
+
+    Weights, statistics, seeds and the optimizer are the same afterwards, bit for bit; metrics are reset.
+
+    Args:
+        model: built and compiled.
+        dataset: at least `steps` batches, as `fit` takes them.
+        low, high: first and last rate, 0 < low < high.
+        steps: at most this many; it ends sooner once the loss has blown up.
+
+    Raises:
+        TrainingError: the loss is not finite from the first step on.
+    """
+    before, optimizer = snapshot(model), model.optimizer
+    watch = _Watch(low, high, steps)
+    settings = {**optimizer.get_config(), "learning_rate": keras.optimizers.schedules.ExponentialDecay(
+        low, decay_steps=max(1, steps - 1), decay_rate=high / low
+    )}  # fmt: skip
+    try:
+        with model.distribute_strategy.scope():
+            model.optimizer = type(optimizer).from_config(settings)
+            model.optimizer.build(model.trainable_variables)
+        model.train_function = None  # Keras has built the old optimizer into it
+        model.fit(dataset, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
+    finally:
+        model.optimizer, model.train_function = optimizer, None
+        model.stop_training = False
+        restore(model, before)
+        model.reset_metrics()
+    if not watch.losses:
+        raise TrainingError(f"the loss is not finite at a learning rate of {low:g} already; look at the data.")
+    best = watch.rates[min(range(len(watch.losses)), key=watch.losses.__getitem__)]
+    return Finding(rates=tuple(watch.rates), losses=tuple(watch.losses), suggestion=best / _MARGIN)
+
+
+def find_lr(
+    recipe: Recipe, folder: Path | str, *, console: "Console | None" = None, source: "Source | None" = None
+) -> Finding:
+    """Search a learning rate for `recipe`, and write the picture `lr_finder.png` into `folder`.
+
+    Raises:
+        KcnnError: as `kcnn.train.train` does before training.
+    """
+    from kcnn.train.job import prepare, resolve
+    from kcnn.train.progress import Plain
+
+    console = console or Plain()
+    job = prepare(resolve(recipe), source, console)
+    batches = job.task.dataset(job.recipe, job.source, "train", training=True, bad=job.bad["train"]).repeat()
+    finding = lr_finder(job.model, strategy.spread(job.strategy, batches, equal=True))
+    draw_finding(Path(folder) / "lr_finder.png", finding, recipe.name)
+    console.note(
+        f"suggested train.learning_rate: {finding.suggestion:.2g} (the recipe has {recipe.train.learning_rate:g})"
+    )
+    return finding
+
+
+def draw_finding(path: Path, finding: Finding, title: str) -> None:
+    """Draw the loss over the learning rate as a PNG, the suggestion marked."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.8), dpi=110, layout="constrained")
+    axis = figure.subplots()
+    axis.semilogx(finding.rates, finding.losses, color="#1f6feb", linewidth=1.8)
+    axis.axvline(finding.suggestion, color="#d1242f", linestyle="--", label=f"suggested {finding.suggestion:.2g}")
+    axis.set(xlabel="learning rate", ylabel="loss, smoothed")
+    axis.set_title(title, loc="left", fontsize=11, fontweight="bold")
+    axis.grid(color="#e4e7eb", linewidth=0.8)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    atomic.write_bytes(path, content.getvalue())
+
+
+class _Watch(keras.callbacks.Callback):
+    """Writes down the loss of each step by itself, smoothed, until it blows up."""
+
+    def __init__(self, low: float, high: float, steps: int):
+        super().__init__()
+        self._schedule = [low * (high / low) ** (i / max(1, steps - 1)) for i in range(steps)]
+        self._mean = 0.0
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Forget the steps before: Keras logs the mean since the last reset."""
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Note the step, or stop."""
+        self._mean = _SMOOTHING * self._mean + (1 - _SMOOTHING) * logs["loss"]
+        smooth = self._mean / (1 - _SMOOTHING ** (batch + 1))
+        if not math.isfinite(smooth) or smooth > _BLOWN_UP * min(self.losses, default=math.inf):
+            self.model.stop_training = True
+            return
+        self.rates.append(self._schedule[batch])
+        self.losses.append(smooth)

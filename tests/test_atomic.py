@@ -1,0 +1,128 @@
+"""Files and folders appear whole or not at all: every system call of a write is made to fail, and to be the last."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faults import Faults, Killed
+
+from kcnn import atomic
+from kcnn.errors import ResourceError
+
+
+def write_file(place):
+    atomic.write_text(place / "file", "new")
+
+
+def write_folder(place):
+    with atomic.folder(place / "new") as aside:
+        (aside / "a").write_bytes(b"a" * 1000)
+        (aside / "sub").mkdir()
+        (aside / "sub" / "b").write_text("b")
+
+
+def state(place):
+    return {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
+
+
+FILE_BEFORE, FILE_AFTER = {"file": b"old"}, {"file": b"new"}
+FOLDER_AFTER = {"file": b"old", "new/a": b"a" * 1000, "new/sub/b": b"b"}
+CASES = [(write_file, FILE_AFTER), (write_folder, FOLDER_AFTER)]
+
+
+def calls_of(write, place, monkeypatch):
+    place.mkdir()
+    (place / "file").write_text("old")
+    with monkeypatch.context() as patch:
+        faults = Faults(patch)
+        write(place)
+    return faults.count
+
+
+@pytest.mark.parametrize(("write", "after"), CASES)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_failing_call_leaves_the_old_state_and_no_rest(tmp_path, monkeypatch, write, after, number):
+    total = calls_of(write, tmp_path / "count", monkeypatch)
+    assert total >= 5  # open, fsync of file and folder, rename at least
+    for at in range(1, total + 1):
+        place = tmp_path / f"at{at}"
+        place.mkdir()
+        (place / "file").write_text("old")
+        error = None
+        with monkeypatch.context() as patch:
+            Faults(patch, at, number)
+            try:
+                write(place)
+            except (ResourceError, OSError) as caught:
+                error = caught
+        assert not list(place.glob("*.tmp-*")), f"call {at} left a temporary file"
+        if error is None:  # making a folder that is there may fail
+            assert state(place) == after, f"call {at}"
+            continue
+        assert state(place) in (FILE_BEFORE, after), f"call {at}"
+        assert isinstance(error, OSError if number == errno.EIO else ResourceError)
+        assert number == errno.EIO or str(place) in str(error)
+        if state(place) == FILE_BEFORE:
+            write(place)
+        assert state(place) == after, f"a later write after call {at}"
+
+
+@pytest.mark.parametrize(("write", "after"), CASES)
+def test_a_kill_at_any_call_leaves_old_or_new(tmp_path, monkeypatch, write, after):
+    total = calls_of(write, tmp_path / "count", monkeypatch)
+    seen = set()
+    for at in range(1, total + 1):
+        place = tmp_path / f"at{at}"
+        place.mkdir()
+        (place / "file").write_text("old")
+        with monkeypatch.context() as patch:
+            Faults(patch, at)
+            with pytest.raises(Killed):
+                write(place)
+        visible = {name: content for name, content in state(place).items() if ".tmp-" not in name}
+        assert visible in (FILE_BEFORE, after), f"call {at}"
+        seen.add(visible == after)
+    assert seen == {False, True}  # the last call, the sync of the parent, comes after the rename
+
+
+def test_everything_is_synced_before_the_rename(tmp_path, monkeypatch):
+    order = []
+    fsync, rename = os.fsync, os.rename
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (order.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name), fsync(fd))
+    )
+    monkeypatch.setattr(os, "rename", lambda *a: (order.append("rename"), rename(*a)))
+    write_folder(tmp_path)
+    assert order == ["a", "sub", "b", f"new.tmp-{os.getpid()}", "rename", tmp_path.name]
+
+
+def test_a_folder_that_is_there_is_not_replaced(tmp_path):
+    (tmp_path / "new").mkdir()
+    with pytest.raises(FileExistsError):
+        write_folder(tmp_path)
+    assert state(tmp_path) == {}
+
+
+def test_an_error_in_the_block_removes_the_folder(tmp_path):
+    with pytest.raises(KeyError), atomic.folder(tmp_path / "new") as aside:  # noqa: PT012
+        (aside / "a").write_text("a")
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_real_limit_on_file_size(tmp_path):
+    """RLIMIT_FSIZE in a process of its own: the old file stays, the process is told."""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from kcnn import atomic\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: atomic.write_bytes(Path(sys.argv[1]), b'x' * 5000)\n"
+        "except OSError as error: print(error.errno)\n"
+    )
+    target = tmp_path / "file"
+    target.write_text("old")
+    run = subprocess.run([sys.executable, "-c", program, target], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(errno.EFBIG)
+    assert state(tmp_path) == {"file": b"old"}
