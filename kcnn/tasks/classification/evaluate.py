@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,10 @@ import numpy as np
 
 from kcnn import atomic
 from kcnn.errors import DataError
-from kcnn.tasks.classification import figures, scores
-from kcnn.tasks.classification.config import ClassificationConfig
-from kcnn.tasks.classification.dataset import dataset, usable
-from kcnn.tasks.classification.losses import TOP_K
-from kcnn.tasks.classification.predictions import THRESHOLD, caption
+from kcnn.tasks.classification import figures
+from kcnn.tasks.classification.dataset import dataset, settings
+from kcnn.tasks.classification.findings import Findings, one_label, several_labels
+from kcnn.tasks.classification.predictions import caption
 
 if TYPE_CHECKING:
     import keras
@@ -34,44 +34,90 @@ def evaluate(
         source: the data set.
         split: name of the split.
         bad: indices of unreadable examples, which are left out.
-        folder: existing folder for report.json, metrics.csv, confusion_matrix.csv and .png,
-            worst_predictions.png and reliability.png.
+        folder: existing folder for report.json, metrics.csv, predictions.csv (hardest first),
+            confusion_matrix.csv and .png, worst_predictions.png and reliability.png.
 
-    Returns: plain numbers: "accuracy", "top5" where there are more than 5 classes, "loss" (cross-entropy without
-        smoothing or weights), "calibration_error", means over the classes that have examples, and "per_class", see
-        `scores.per_class`. With several labels "accuracy" is over all yes-or-no answers, "exact_match" the share of
-        images whose labels are all right, and "average_precision" the mean over classes.
+    Returns: what report.json holds: "data", "split", "examples", "accuracy", "top5" where there are more than 5
+        classes, "loss" (cross-entropy without smoothing or weights), "calibration_error" (`scores.reliability`),
+        "macro_precision", "macro_recall", "macro_f1" (means over the classes that have examples), and
+        "per_class" (`scores.per_class`). With several labels "accuracy" is over all yes-or-no answers,
+        "exact_match" the share of images whose labels are all right, "average_precision" the mean over classes.
 
     Raises:
-        DataError: the split has no readable example, or a prediction is not finite.
+        DataError: the split has no readable example, or the model's answers are not finite.
     """
-    part = source.split(split)
-    kept = usable(part.size, bad)
-    if not kept.size:
-        raise DataError(f"{source.info.name}: no readable example in split {split!r}; `kcnn check` lists the bad files.")
+    info, part = source.info, source.split(split).without(bad)
+    if part.size == 0:
+        raise DataError(f"{info.name}: every example of split {split!r} is unreadable; `kcnn check` lists them.")
     images = dataset(recipe, source, split, training=False, bad=bad).map(lambda inputs, _: inputs)
     logits = np.asarray(model.predict(images, verbose=0), "float64")
     if not np.isfinite(logits).all():
-        raise DataError("the model gives numbers that are not finite; train again with a lower train.learning_rate.")
-    labels = np.asarray(part.labels)[kept]
-    measure = _several_labels if (recipe.config or ClassificationConfig()).multi_label else _one_label
-    found = measure(logits, labels, source.info.classes)
-    report = {"data": source.info.name, "split": split, "examples": len(kept), **found.numbers}
-    _write_tables(report, found, source.info.classes, folder)
-    _write_pictures(report, found, source.info, folder)
-    order = np.argsort(-found.losses, kind="stable")[: figures.GRID_IMAGES]
-    figures.save(_gallery(order, kept, found, part, source.info, report), folder / "worst_predictions.png")
+        raise DataError("the model's answers are not finite numbers; train again with a lower train.learning_rate.")
+    measure = several_labels if settings(recipe).multi_label else one_label
+    found = measure(logits, part.labels, info.classes)
+    report = {"data": info.name, "split": split, "examples": part.size, **found.numbers}
+    atomic.write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    _write_tables(found, part, info, folder)
+    _write_pictures(found, part, info, report, folder)
     return report
 
 
-class Findings:
-    """What one split's logits and labels amount to, before anything is written."""
+def _write_tables(found: Findings, part: "Split", info: "Info", folder: Path) -> None:
+    rows = found.numbers["per_class"]
+    _write_csv(folder / "metrics.csv", list(rows[0]), (row.values() for row in rows))
+    header = ["class", "found", "claimed_wrongly", "missed"] if info.multi_label else ["true/predicted", *info.classes]
+    table = ([name, *counts] for name, counts in zip(info.classes, found.table.tolist(), strict=True))
+    _write_csv(folder / "confusion_matrix.csv", header, table)
+    predictions = (
+        [part.names(i), caption(part.labels[i], info), _answer(found, i, info), f"{found.losses[i]:.6f}"]
+        for i in _hardest_first(found)
+    )
+    _write_csv(folder / "predictions.csv", ["example", "true", "predicted", "loss"], predictions)
 
-    def __init__(self, *, numbers, losses, probabilities, labels, answers, table, bins):  # noqa: ANN001, PLR0913
-        self.numbers: dict[str, Any] = numbers
-        self.losses: np.ndarray = losses  # (N,)
-        self.probabilities: np.ndarray = probabilities  # (N, classes)
-        self.labels: np.ndarray = labels
-        self.answers: np.ndarray = answers
-        self.table: np.ndarray = table
-        self.bins: scores.Reliability = bins
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)  # None is an empty cell
+    atomic.write_text(path, text.getvalue())
+
+
+def _write_pictures(found: Findings, part: "Split", info: "Info", report: dict[str, Any], folder: Path) -> None:
+    about = f"{info.name} {report['split']}"
+    score = f"{about}: {report['accuracy']:.1%} of {part.size:,} right"
+    if info.multi_label:
+        table = figures.outcomes(found.table, info.classes, f"{about}: {part.size:,} images")
+    else:
+        table = figures.confusion_matrix(found.table, info.classes, score)
+    figures.save(table, folder / "confusion_matrix.png")
+    figures.save(figures.reliability(found.bins, about), folder / "reliability.png")
+    figures.save(_gallery(found, part, info, about), folder / "worst_predictions.png")
+
+
+def _gallery(found: Findings, part: "Split", info: "Info", about: str) -> figures.Figure:
+    import tensorflow as tf
+
+    worst = _hardest_first(found)[: figures.GRID_IMAGES]
+    images = [part.read(tf.constant(i, tf.int64))["image"].numpy() for i in worst]
+    captions = [f"predicted {_answer(found, i, info)}\ntrue {_truth(found, part, i, info)}" for i in worst]
+    right = (found.answers[worst] == part.labels[worst]).reshape(len(worst), -1).all(axis=1)
+    colours = [figures.GREEN if hit else figures.RED for hit in right]
+    return figures.image_grid(images, captions, f"{about}: highest loss first", colours)
+
+
+def _hardest_first(found: Findings) -> np.ndarray:
+    return np.argsort(-found.losses, kind="stable")
+
+
+def _answer(found: Findings, index: int, info: "Info") -> str:
+    given = np.atleast_1d(found.answers[index])
+    chosen = np.flatnonzero(given) if info.multi_label else given
+    return " + ".join(f"{info.classes[c]} ({found.probabilities[index, c]:.0%})" for c in chosen) or "no label"
+
+
+def _truth(found: Findings, part: "Split", index: int, info: "Info") -> str:
+    label = part.labels[index]
+    if info.multi_label:
+        return caption(label, info)
+    return f"{info.classes[label]} ({found.probabilities[index, label]:.0%})"

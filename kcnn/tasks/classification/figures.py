@@ -126,26 +126,19 @@ def reliability(bins: Reliability, title: str) -> Figure:
         bins: as from `scores.reliability`.
         title: above the picture.
     """
-    figure = Figure(figsize=(5.2, 6.0), layout="constrained")
-    figure.suptitle(title, fontsize=13, color=INK)
+    figure = Figure(figsize=(5.4, 6.0), layout="constrained")
+    figure.suptitle(f"{title}: calibration error {bins.error:.3f}", fontsize=13, color=INK)
     upper, lower = figure.subplots(2, 1, height_ratios=[3.4, 1], sharex=True)
-    centres, filled = (np.arange(BINS) + 0.5) / BINS, bins.count > 0
-    width = 0.92 / BINS
-    gap = (bins.confidence - bins.accuracy)[filled]
-    upper.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1, label="perfectly calibrated")
-    upper.bar(centres[filled], bins.accuracy[filled], width, color=BLUE, label="accuracy")
-    upper.bar(
-        centres[filled], gap, width, bottom=bins.accuracy[filled], color="none", edgecolor=RED, hatch="////",
-        linewidth=0.8, label="gap to confidence",
-    )  # fmt: skip
+    filled = bins.count > 0
+    centres, width = (np.arange(BINS) + 0.5)[filled] / BINS, 0.92 / BINS
+    upper.bar(centres, bins.accuracy[filled], width, color="#9db9d9", label="accuracy")
+    confidence = bins.confidence[filled]
+    upper.hlines(confidence, centres - width / 2, centres + width / 2, color=RED, linewidth=2.5, label="confidence")
+    upper.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1, label="perfect calibration")
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
     upper.set_ylabel("accuracy", color=MUTED)
-    upper.legend(frameon=False, loc="upper left", fontsize=9)
-    upper.text(
-        0.98, 0.04, f"expected calibration error {bins.error:.3f}", ha="right", fontsize=10, color=INK,
-        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none"},
-    )  # fmt: skip
-    lower.bar(centres, bins.count / max(bins.count.sum(), 1), width, color="#9db9d9")
+    upper.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
+    lower.bar(centres, bins.count[filled] / max(bins.count.sum(), 1), width, color="#9db9d9")
     lower.set_xlabel("confidence", color=MUTED)
     lower.set_ylabel("share", color=MUTED)
     for axes in (upper, lower):
@@ -177,7 +170,9 @@ def image_grid(
         shown = image[..., 0] if image.shape[-1] == 1 else image
         axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         colour = colours[place] if colours else INK
-        axes.text(0.5, -0.04, captions[place], transform=axes.transAxes, ha="center", va="top", fontsize=9, color=colour)
+        axes.text(
+            0.5, -0.04, captions[place], transform=axes.transAxes, ha="center", va="top", fontsize=9, color=colour
+        )
     return figure
 
 

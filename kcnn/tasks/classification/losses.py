@@ -31,7 +31,7 @@ class WeightedCrossEntropy(keras.losses.Loss):
         self.weights = np.asarray(weights, "float32")
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):  # noqa: ANN001, ANN201 (Keras' own signature)
+    def call(self, y_true, y_pred):
         """Return the weighted loss of each example, (N,), from (N, classes) targets and logits."""
         loss = keras.losses.categorical_crossentropy(
             y_true, y_pred, from_logits=True, label_smoothing=self.label_smoothing
@@ -84,7 +84,7 @@ def metrics(config: ClassificationConfig, num_classes: int) -> list[keras.metric
     return [keras.metrics.CategoricalAccuracy(name="accuracy"), *top5]
 
 
-def _right_answers(y_true, y_pred):  # noqa: ANN001, ANN202
+def _right_answers(y_true, y_pred):
     return ops.mean(ops.cast(ops.equal(y_true > 0.5, y_pred > 0.0), "float32"), axis=-1)
 
 

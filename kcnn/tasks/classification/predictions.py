@@ -81,8 +81,8 @@ def shares(label: Any, info: "Info") -> list[tuple[str, float]]:
 
 
 def caption(label: Any, info: "Info") -> str:
-    """Return a target in words: "boot", "boot 70 % + bag 30 %", or "no label"."""
-    parts = [name if share >= 0.995 else f"{name} {share:.0%}".replace("%", " %") for name, share in shares(label, info)]
+    """Return a target in words: "boot", "boot 70% + bag 30%", or "no label"."""
+    parts = [name if share >= 0.995 else f"{name} {share:.0%}" for name, share in shares(label, info)]
     return " + ".join(parts) or "no label"
 
 
@@ -99,7 +99,7 @@ def draw(image: np.ndarray, answer: dict[str, Any], info: "Info") -> np.ndarray:
     """
     if "top" in answer:
         rows = [(row["label"], row["probability"]) for row in answer["top"][:3]]
-        texts = [(name, f"{share:.1%}".replace("%", " %"), share) for name, share in rows]
+        texts = [(name, f"{share:.1%}", share) for name, share in rows]
     else:
         texts = [(caption(answer["label"], info), "", 0.0)]
     picture = Image.fromarray(np.asarray(image[..., 0] if image.shape[-1] == 1 else image)).convert("RGB")

@@ -1,0 +1,97 @@
+"""Batches for training and evaluation: (images, targets), targets always as vectors over the classes."""
+
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from kcnn.data import pipeline
+from kcnn.errors import ConfigError, DataError
+from kcnn.tasks.classification.config import ClassificationConfig
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Info, Source
+    from kcnn.recipe import Recipe
+
+
+def settings(recipe: "Recipe") -> ClassificationConfig:
+    """Return the task's own part of `recipe`; its defaults where the recipe says nothing."""
+    return recipe.config or ClassificationConfig()
+
+
+def check_labels(recipe: "Recipe", info: "Info") -> None:
+    """Check that recipe and data agree about what a label is.
+
+    Raises:
+        DataError: the source has no labels or no classes.
+        ConfigError: one says several labels an image and the other does not, or the class counts differ.
+    """
+    if "label" not in info.keys or not info.classes:
+        raise DataError(f"{info.name} has no labels to learn (it has {', '.join(info.keys) or 'images only'}).")
+    if settings(recipe).multi_label != info.multi_label:
+        several = "several labels" if info.multi_label else "one label"
+        raise ConfigError(
+            f"{info.name} has {several} an image; set config.multi_label={str(info.multi_label).lower()}."
+        )
+    if recipe.model.num_classes not in (0, len(info.classes)):
+        raise ConfigError(
+            f"model.num_classes is {recipe.model.num_classes} but {info.name} has {len(info.classes)} classes; "
+            "set it to that, or to 0 to take it from the data."
+        )
+
+
+def dataset(
+    recipe: "Recipe",
+    source: "Source",
+    split: str,
+    *,
+    training: bool,
+    start_step: int = 0,
+    bad: frozenset[int] = frozenset(),
+) -> tf.data.Dataset:
+    """Return batches of (inputs, targets).
+
+    Args:
+        recipe: preprocessing, batch size, seed, epochs; augmentation from its config.
+        source: the data set.
+        split: name of the split.
+        training: every remaining step of all epochs, in the order given by the seed and augmented; otherwise
+            one pass in index order, untouched. The last batch of an epoch or pass may be short.
+        start_step: with `training`, steps that are done already.
+        bad: indices of unreadable examples, which are left out.
+
+    Returns: element spec (float32 (B, height, width, channels), float32 (B, classes)). A target row is one-hot,
+        0/1 with several labels, or the weighted sum of two such rows where images are mixed.
+
+    Raises:
+        ConfigError, DataError: as `check_labels`.
+        UnknownNameError: no such split.
+    """
+    check_labels(recipe, source.info)
+    part = source.split(split).without(bad)
+    num_classes = len(source.info.classes)
+    if training:
+        return pipeline.training(
+            part,
+            recipe.preprocess,
+            batch_size=recipe.train.batch_size,
+            seed=recipe.train.seed,
+            epochs=recipe.train.epochs,
+            start_step=start_step,
+            augment=augmentation(recipe, num_classes),
+        )
+    batches = pipeline.evaluation(part, recipe.preprocess, recipe.train.batch_size)
+    return batches.map(lambda images, labels: (images, to_targets(labels, num_classes)))
+
+
+def to_targets(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Return float32 (B, classes) of class ids (B,) as one-hot rows, or of 0/1 rows (B, classes) as they are."""
+    return tf.one_hot(labels, num_classes) if labels.shape.rank == 1 else tf.cast(labels, tf.float32)
+
+
+def augmentation(recipe, num_classes):
+    from kcnn.data.preprocess import normalise
+
+    def augment(images, labels, keys):
+        return normalise(images, recipe.preprocess), to_targets(labels, num_classes)
+
+    return augment

@@ -1,0 +1,42 @@
+"""The classification task, as `kcnn.tasks.TASKS` finds it."""
+
+from typing import TYPE_CHECKING
+
+from kcnn.models import build
+from kcnn.tasks.classification.config import ClassificationConfig
+from kcnn.tasks.classification.dataset import check_labels, dataset
+from kcnn.tasks.classification.evaluate import evaluate
+from kcnn.tasks.classification.losses import compile_model
+from kcnn.tasks.classification.predictions import decode, draw, signature
+from kcnn.tasks.task import Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from kcnn.data.source import Info
+    from kcnn.recipe import Recipe
+
+
+def model(recipe: "Recipe", info: "Info") -> "keras.Model":
+    """Build `recipe.model` for the classes of `info`: (N, H, W, C) preprocessed images to (N, classes) logits.
+
+    Raises:
+        ConfigError, DataError: recipe and data disagree about the labels.
+        UnknownNameError: no such model.
+        ShapeError: the images are too small for it.
+    """
+    check_labels(recipe, info)
+    return build(recipe.model.name, num_classes=len(info.classes), image_shape=recipe.preprocess.image_shape)
+
+
+TASK = Task(
+    name="classification",
+    config=ClassificationConfig,
+    dataset=dataset,
+    model=model,
+    compile=compile_model,
+    evaluate=evaluate,
+    decode=decode,
+    draw=draw,
+    signature=signature,
+)
