@@ -7,7 +7,8 @@ if TYPE_CHECKING:
 
     from kcnn.recipe import Train
 
-NOT_DECAYED = (r"^bias$", r"^gamma$", r"^beta$", r"^alpha$")  # regular expressions on the variable's own name
+# A regular expression on TensorFlow's name of a variable, such as "stem_bn/gamma:0"
+NOT_DECAYED = r"(^|/)(bias|gamma|beta|alpha)(:\d+)?$"
 
 
 def schedule(train: "Train", steps_per_epoch: int) -> "keras.optimizers.schedules.CosineDecay":
@@ -53,5 +54,5 @@ def optimizer(train: "Train", steps_per_epoch: int) -> "keras.optimizers.Optimiz
         built = keras.optimizers.SGD(
             rate, momentum=train.momentum, nesterov=train.momentum > 0, weight_decay=decay, **average
         )
-    built.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    built.exclude_from_weight_decay(var_names=[NOT_DECAYED])
     return built

@@ -47,6 +47,10 @@ class Job:
         batches = self._dataset("train", training=True, start_step=start_step)
         return strategy.spread(self.strategy, batches, equal=True)
 
+    def endless(self) -> Any:
+        """Return the training batches over and over."""
+        return strategy.spread(self.strategy, self._dataset("train", training=True).repeat(), equal=True)
+
     def validation(self) -> dict[str, Any]:
         """Return `fit`'s arguments that make it validate, none where the source has no validation split."""
         if "validation" not in self.source.splits:
@@ -59,10 +63,9 @@ class Job:
         dealt = strategy.spread(self.strategy, batches.repeat(), equal=False)
         return {"validation_data": dealt, "validation_steps": -(-examples // self.recipe.train.batch_size)}
 
-    def build_metrics(self) -> None:
-        """Make the variables of the metrics, which Keras leaves to the first step, so that they can be restored."""
-        with self.strategy.scope():
-            self.model._symbolic_build(data_batch=self._dataset("train", training=True).element_spec)
+    def element_spec(self) -> Any:
+        """Return what a training batch is made of."""
+        return self._dataset("train", training=True).element_spec
 
     def fingerprint(self) -> str:
         """Return a hash of which examples are trained on and their labels; a resumed run must find the same."""
@@ -113,11 +116,11 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     chosen = strategy.get(train.strategy)
     with chosen.scope(), _precision(train.precision):
         model = task.model(recipe, source.info)
-        if train.sync_batchnorm and chosen.num_replicas_in_sync > 1:
-            strategy.synchronise(model)
         task.compile(model, recipe, steps, counts.astype(np.int64))
         model.optimizer.build(model.trainable_variables)
-    return Job(recipe=recipe, task=task, source=source, bad=bad, strategy=chosen, model=model, steps_per_epoch=steps)
+    job = Job(recipe=recipe, task=task, source=source, bad=bad, strategy=chosen, model=model, steps_per_epoch=steps)
+    strategy.adapt(chosen, model, job.element_spec(), statistics=train.sync_batchnorm)
+    return job
 
 
 def _bad(split: Split, recipe: Recipe, console: Console) -> frozenset[int]:

@@ -14,7 +14,6 @@ import keras
 from kcnn import atomic
 from kcnn.errors import TrainingError
 from kcnn.recipe import Recipe
-from kcnn.train import strategy
 from kcnn.train.state import restore, snapshot
 
 if TYPE_CHECKING:
@@ -77,10 +76,8 @@ def lr_finder(model: keras.Model, dataset: Any, *, low: float = 1e-6, high: floa
     return Finding(rates=tuple(watch.rates), losses=tuple(watch.losses), suggestion=best / _MARGIN)
 
 
-def find_lr(
-    recipe: Recipe, folder: Path | str, *, console: "Console | None" = None, source: "Source | None" = None
-) -> Finding:
-    """Search a learning rate for `recipe`, and write the picture `lr_finder.png` into `folder`.
+def find(recipe: Recipe, picture: Path, *, console: "Console | None" = None, source: "Source | None" = None) -> float:
+    """Return a learning rate for `recipe`, and draw the loss over the rate into the PNG file `picture`.
 
     Raises:
         KcnnError: as `kcnn.train.train` does before training.
@@ -88,15 +85,10 @@ def find_lr(
     from kcnn.train.job import prepare, resolve
     from kcnn.train.progress import Plain
 
-    console = console or Plain()
-    job = prepare(resolve(recipe), source, console)
-    batches = job.task.dataset(job.recipe, job.source, "train", training=True, bad=job.bad["train"]).repeat()
-    finding = lr_finder(job.model, strategy.spread(job.strategy, batches, equal=True))
-    draw_finding(Path(folder) / "lr_finder.png", finding, recipe.name)
-    console.note(
-        f"suggested train.learning_rate: {finding.suggestion:.2g} (the recipe has {recipe.train.learning_rate:g})"
-    )
-    return finding
+    job = prepare(resolve(recipe), source, console or Plain())
+    finding = lr_finder(job.model, job.endless())
+    draw_finding(picture, finding, recipe.name)
+    return finding.suggestion
 
 
 def draw_finding(path: Path, finding: Finding, title: str) -> None:

@@ -116,6 +116,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dict[str, "np.ndarray"]]:
     """Bring the model to the newest checkpoint; return the state and, in mid-epoch, the sums of the metrics."""
     from kcnn.train.state import State, restore
+    from kcnn.train.strategy import build_metrics
 
     found = checkpoint.newest(run.checkpoints, console.warn)
     if found is None:
@@ -130,7 +131,7 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
     state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"])
     if state.step_in_epoch == 0:
         return state, {}
-    job.build_metrics()
+    build_metrics(job.strategy, job.model, job.element_spec())
     return state, {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
 
 

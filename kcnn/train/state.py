@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kcnn.errors import CheckpointError
+from kcnn.train.strategy import replica_parts
 
 if TYPE_CHECKING:
     import keras
@@ -89,16 +90,18 @@ def restore(model: "keras.Model", tensors: Mapping[str, np.ndarray], *, metrics:
     for name, variable in wanted.items():
         shape = tensors[name].shape if name in tensors else "nothing"
         if shape != tuple(variable.shape):
+            path = getattr(variable, "path", variable.name)
             raise CheckpointError(
-                f"the checkpoint belongs to another model: {variable.path} ({name}) is {tuple(variable.shape)} "
-                f"here and {shape} there. Train under another --name, or take back the change."
+                f"the checkpoint belongs to another model: {path} ({name}) is {tuple(variable.shape)} here and "
+                f"{shape} there. Train under another --name, or take back the change."
             )
     for name, variable in wanted.items():
         variable.assign(tensors[name])
 
 
 def _variables(model: "keras.Model") -> dict[str, Any]:
-    groups = {"model": model.variables, "optimizer": model.optimizer.variables, "metrics": model.metrics_variables}
+    metrics = [part for variable in model.metrics_variables for part in replica_parts(variable)]
+    groups = {"model": model.variables, "optimizer": model.optimizer.variables, "metrics": metrics}
     return {f"{group}/{i:04d}": variable for group, found in groups.items() for i, variable in enumerate(found)}
 
 

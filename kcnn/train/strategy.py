@@ -40,13 +40,41 @@ def _mirrored() -> "tf.distribute.Strategy":
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
-def synchronise(model: "keras.Model") -> None:
-    """Let every batch normalisation of `model` take its statistics over all replicas; call before compiling."""
+def adapt(strategy: "tf.distribute.Strategy", model: "keras.Model", element_spec: Any, *, statistics: bool) -> None:
+    """Make a compiled `model` ready for `strategy`; nothing happens where that has one replica.
+
+    Args:
+        strategy: what the model was built under.
+        model: compiled, not trained yet.
+        element_spec: of the batches it will be trained on.
+        statistics: let every batch normalisation take its statistics over all replicas.
+    """
     import keras
 
+    if strategy.num_replicas_in_sync == 1:
+        return
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if statistics and isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
+    build_metrics(strategy, model, element_spec)
+    # All is built now. Keras would look again at each evaluation, by averaging the first batch over the replicas,
+    # which reads a batch for nothing and fails where the replicas' slices are not equally long.
+    model._maybe_symbolic_build = lambda **_: None
+
+
+def build_metrics(strategy: "tf.distribute.Strategy", model: "keras.Model", element_spec: Any) -> None:
+    """Make the variables of the metrics, which Keras leaves to the first step, so that they can be restored before."""
+    with strategy.scope():
+        model._symbolic_build(data_batch=element_spec)
+
+
+def replica_parts(variable: Any) -> list[Any]:
+    """Return what each replica holds of a metric's Keras variable, or the variable itself where there is one replica.
+
+    Read as a whole, the parts are summed; given back as a whole, each replica would get an equal share and round
+    otherwise than before.
+    """
+    return list(getattr(variable.value, "values", None) or [variable])
 
 
 def spread(strategy: "tf.distribute.Strategy", dataset: "tf.data.Dataset", *, equal: bool) -> Any:

@@ -128,8 +128,10 @@ def slow_down(seconds: float) -> None:
 
     def slower(self, batch, logs=None):
         time.sleep(seconds)
-        step(self, batch, logs)
-        print(f"step {self._state.step}", flush=True)
+        try:
+            step(self, batch, logs)
+        finally:
+            print(f"step {self._state.step}", flush=True)
 
     Keeper.on_train_batch_end = slower
 

@@ -1,0 +1,88 @@
+"""The five files of a trained model: what they say, that they come back, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import toy
+
+from kcnn.errors import CheckpointError, ConfigError
+from kcnn.train import load_model, load_run, save_model
+from kcnn.train.weights import FILES
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    for name in FILES:
+        shutil.copy(finished / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_files_say_what_the_model_is(finished):
+    record = json.loads((finished / "model.json").read_text())
+    assert record["model"] == "toy"
+    assert record["task"] == "toy"
+    assert record["num_classes"] == 4
+    assert record["image_shape"] == [8, 8, 1]
+    assert record["classes"] == ["a", "b", "c", "d"]
+    assert record["config"] == {"dropout": 0.3}
+    preprocess = json.loads((finished / "preprocess.json").read_text())
+    assert preprocess["size"] == [8, 8]
+    tensors = safetensors.numpy.load_file(finished / "weights.safetensors")
+    assert set(tensors) == {
+        "conv/kernel", "conv/bias", "bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_variance",
+        "logits/kernel", "logits/bias",
+    }  # fmt: skip
+
+
+def test_a_loaded_model_answers_as_the_trained_one(finished, copy):
+    model, recipe, info = load_model(copy)
+    assert recipe == toy.make_recipe()
+    assert info.classes == ("a", "b", "c", "d")
+    assert info.splits == {"train": 150, "validation": 40}
+    images = np.random.default_rng(0).uniform(0, 1, (5, 8, 8, 1)).astype(np.float32)
+    first = model(images, training=False).numpy()
+    save_model(copy / "again", model, recipe, info)
+    assert {path.name for path in (copy / "again").iterdir()} == set(FILES)
+    np.testing.assert_array_equal(load_run(copy / "again")[0](images, training=False).numpy(), first)
+    assert (copy / "again" / "weights.safetensors").read_bytes() == (finished / "weights.safetensors").read_bytes()
+
+
+def test_weights_of_another_model_are_refused(copy):
+    tensors = safetensors.numpy.load_file(copy / "weights.safetensors")
+    tensors["logits/bias"] = np.zeros(5, np.float32)
+    safetensors.numpy.save_file(tensors, copy / "weights.safetensors")
+    with pytest.raises(CheckpointError, match=r"logits/bias is \(5,\) in the file and \(4,\) in model"):
+        load_model(copy)
+    del tensors["logits/bias"]
+    safetensors.numpy.save_file(tensors, copy / "weights.safetensors")
+    with pytest.raises(CheckpointError, match="logits/bias is missing in the file"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_missing_or_truncated_file_is_named(copy, name, damage):
+    path = copy / name
+    if name in ("labels.txt", "preprocess.json"):
+        pytest.skip("written for others; loading reads the recipe")
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises((CheckpointError, ConfigError), match=name):
+        load_model(copy)
+
+
+def test_layers_without_a_name_of_their_own_are_refused(tmp_path):
+    import keras
+
+    inner = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="same")], name="s") for _ in range(2)]
+    inputs = keras.Input((2,))
+    nested = keras.Model(inputs, inner[0](inputs))
+    for weight in nested.weights:
+        weight._path = "same/path"
+    with pytest.raises(ConfigError, match="two weights under one path"):
+        save_model(tmp_path, nested, toy.make_recipe(), toy.make_source().info)
