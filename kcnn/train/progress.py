@@ -84,18 +84,16 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start the clock of the epoch."""
         self._begun = time.monotonic()
-        if self._bar is not None:
-            self._draw({})
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Redraw the bar now and then."""
-        if self._bar is not None and time.monotonic() - self._drawn >= _REDRAW:
-            self._draw(logs)
+        if self._bar is not None and self._due():
+            self._draw(_numbers(logs))
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Say what the wait at the end of an epoch is for."""
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], shown="validating", refresh=True)
+        if self._bar is not None and self._due():
+            self._draw("validating")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Print the epoch's numbers as one line, which stays."""
@@ -112,21 +110,27 @@ class Progress(keras.callbacks.Callback):
             f"  {self._state.rate:,.0f} images/s  {took}{best}"
         )
 
-    def _draw(self, logs: Any) -> None:
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._drawn < _REDRAW:
+            return False
+        self._drawn = now
+        return True
+
+    def _draw(self, what: str) -> None:
         state, train = self._state, self._recipe.train
-        self._drawn = time.monotonic()
-        left = (train.epochs * state.steps_per_epoch - state.step) * train.batch_size
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        fields = [_numbers(logs), f"lr {rate:.3g}"]
+        fields = [what, f"lr {rate:.3g}"]
         if state.rate:
+            left = (train.epochs * state.steps_per_epoch - state.step) * train.batch_size
             fields += [f"{state.rate:,.0f} images/s", f"ETA {_clock(left / state.rate)}"]
-        epoch = min(state.epoch + 1, train.epochs)
+        epoch, step = divmod(state.step - 1, state.steps_per_epoch)
         self._bar.update(  # type: ignore[union-attr]
             self._bar.task_ids[0],  # type: ignore[union-attr]
-            description=f"epoch {epoch}/{train.epochs}",
-            completed=state.step_in_epoch,
+            description=f"epoch {epoch + 1}/{train.epochs}",
+            completed=step + 1,
             total=state.steps_per_epoch,
-            shown="  ".join(part for part in fields if part),
+            shown="  ".join(fields),
             refresh=True,
         )
 

@@ -49,7 +49,7 @@ def _titles(targets: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     if targets.ndim == 2 and targets.shape[1] == len(classes):
         shares = targets / np.maximum(targets.sum(axis=1, keepdims=True), 1e-9)
         ids, top = shares.argmax(axis=1), shares.max(axis=1)
-        return [classes[i] if share > 0.95 else f"{classes[i]} {share:.2f}" for i, share in zip(ids, top, strict=True)]
+        return [classes[i] if share > 0.85 else f"{classes[i]} {share:.2f}" for i, share in zip(ids, top, strict=True)]
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         return [classes[i] for i in targets]
     return [""] * len(targets)
