@@ -21,6 +21,7 @@ class Stream(IntEnum):
     MIXUP = 6
     CUTMIX = 7
     MIX_CHOICE = 8
+    CUTMIX_PLACE = 9
 
 
 def permutation(positions: tf.Tensor, *, seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
