@@ -36,17 +36,18 @@ def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
         tf.errors.InvalidArgumentError: when run, on bytes that are no such image or stop too early.
     """
     contents = tf.convert_to_tensor(contents)
-    jpeg, png, bmp = (_starts_with(contents, magic) for magic in (b"\xff\xd8\xff", b"\x89PNG", b"BM"))
-    image = tf.case(
-        [
-            (jpeg, lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")),
-            (bmp, lambda: _decode_bmp(contents)),
-        ],
-        default=lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
+    start = _bytes(contents, 0, 4)
+    kinds = [tf.reduce_all(start[: len(magic)] == list(magic)) for magic in (b"\xff\xd8\xff", b"\x89PNG", b"BM")]
+    readers = (  # of -> (image, where its EXIF block starts, or 0); the first is for every other kind
+        lambda: (tf.io.decode_image(contents, channels=3, expand_animations=False), tf.constant(0)),
+        lambda: (tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"), _jpeg_exif(contents)),
+        lambda: (tf.io.decode_png(contents, channels=3), _png_exif(contents)),
+        lambda: (_decode_bmp(contents), tf.constant(0)),
     )
-    image.set_shape((None, None, 3))
-    tiff = tf.case([(jpeg, lambda: _jpeg_exif(contents)), (png, lambda: _png_exif(contents))], default=lambda: 0)
+    kind = tf.reduce_sum(tf.cast(kinds, tf.int32) * (1, 2, 3))
+    image, tiff = tf.switch_case(kind, list(readers))
     image = tf.cond(tiff > 0, lambda: upright(image, _orientation(contents, tiff)), lambda: image)
+    image.set_shape((None, None, 3))
     return set_channels(image, channels)
 
 
@@ -96,15 +97,17 @@ def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _jpeg_exif(contents: tf.Tensor) -> tf.Tensor:
-    """Return where the TIFF header of the APP1 segment "Exif" starts, 0 without one."""
+    """Return where the TIFF header of the APP1 segment "Exif" starts, 0 without one.
+
+    Only the APPn and comment segments that open the file are read, which is where EXIF 2.3 (4.5.4) puts it.
+    """
 
     def segment(at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         head = _bytes(contents, at, 10)  # FF, marker, two bytes of length, "Exif\0\0"
         marker, length = head[1], head[2] * 256 + head[3]
         found = (marker == 0xE1) & tf.reduce_all(head[4:] == list(b"Exif\0\0"))
-        onward = (head[0] == 0xFF) & (marker != 0xDA)  # FF DA: the pixels start
-        step = tf.where(marker == 0xFF, 1, 2 + length)  # FF FF: padding
-        return tf.where(found, at + 10, 0), tf.where(onward, at + step, 0)
+        onward = (head[0] == 0xFF) & ((marker // 16 == 0xE) | (marker == 0xFE))
+        return tf.where(found, at + 10, 0), tf.where(onward, at + 2 + length, 0)
 
     return _walk(2, segment)
 
@@ -138,10 +141,6 @@ def _orientation(contents: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
     pair = tf.where(big, [256, 1], [1, 256])
     tags, values = (tf.reduce_sum(entries[:, at : at + 2] * pair, axis=1) for at in (0, 8))
     return tf.reduce_max(tf.concat([[0], tf.where(tags == _ORIENTATION, values, 0)], 0))
-
-
-def _starts_with(contents: tf.Tensor, magic: bytes) -> tf.Tensor:
-    return tf.reduce_all(_bytes(contents, 0, len(magic)) == list(magic))
 
 
 def _integer(contents: tf.Tensor, at, count: int, big) -> tf.Tensor:
