@@ -119,21 +119,25 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
         task.compile(model, recipe, steps, counts.astype(np.int64))
         model.optimizer.build(model.trainable_variables)
     job = Job(recipe=recipe, task=task, source=source, bad=bad, strategy=chosen, model=model, steps_per_epoch=steps)
-    strategy.adapt(chosen, model, job.element_spec(), statistics=train.sync_batchnorm)
+    strategy.adapt(chosen, model, job.element_spec, statistics=train.sync_batchnorm)
     return job
 
 
 def _bad(split: Split, recipe: Recipe, console: Console) -> frozenset[int]:
     if split.arrays is not None:  # decoded already
         return frozenset()
-    from kcnn.data.verify import scan
-
-    found = scan(split, recipe.data.max_bad_fraction)
+    found = _scan(split, recipe.data.max_bad_fraction)
     for example in found[:5]:
         console.warn(f"left out: {example.name}: {example.reason}")
     if len(found) > 5:
         console.warn(f"... and {len(found) - 5} more unreadable images; `kcnn check` lists them all.")
     return frozenset(example.index for example in found)
+
+
+def _scan(split: Split, max_bad_fraction: float) -> Any:
+    from kcnn.data.verify import scan
+
+    return scan(split, max_bad_fraction)
 
 
 @contextlib.contextmanager

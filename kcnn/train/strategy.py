@@ -1,6 +1,7 @@
 """Where the arithmetic runs: one distribution strategy a process. Nothing else asks which one it is."""
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kcnn.errors import ConfigError
@@ -40,13 +41,15 @@ def _mirrored() -> "tf.distribute.Strategy":
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
-def adapt(strategy: "tf.distribute.Strategy", model: "keras.Model", element_spec: Any, *, statistics: bool) -> None:
+def adapt(
+    strategy: "tf.distribute.Strategy", model: "keras.Model", element_spec: Callable[[], Any], *, statistics: bool
+) -> None:
     """Make a compiled `model` ready for `strategy`; nothing happens where that has one replica.
 
     Args:
         strategy: what the model was built under.
         model: compiled, not trained yet.
-        element_spec: of the batches it will be trained on.
+        element_spec: gives the spec of the batches it will be trained on.
         statistics: let every batch normalisation take its statistics over all replicas.
     """
     import keras
@@ -56,7 +59,7 @@ def adapt(strategy: "tf.distribute.Strategy", model: "keras.Model", element_spec
     for layer in model._flatten_layers():
         if statistics and isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
-    build_metrics(strategy, model, element_spec)
+    build_metrics(strategy, model, element_spec())
     # All is built now. Keras would look again at each evaluation, by averaging the first batch over the replicas,
     # which reads a batch for nothing and fails where the replicas' slices are not equally long.
     model._maybe_symbolic_build = lambda **_: None

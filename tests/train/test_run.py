@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 import toy
 
+from kcnn import recipe as recipes
 from kcnn.errors import CheckpointError, ConfigError, ResourceError, TrainingError
 from kcnn.train import callbacks, checkpoint, load_run, train
 from kcnn.train.rundir import RunDir
@@ -305,3 +306,30 @@ def test_an_unfinished_run_cannot_be_loaded(tmp_path, run_toy, crash_at):
         load_run(tmp_path / "run")
     with pytest.raises(CheckpointError, match="is not a run"):
         load_run(tmp_path)
+
+
+def test_mixed_precision_resumes_bit_identical(tmp_path, run_toy, crash_at, monkeypatch):
+    settings = {"precision": "mixed_bfloat16", "checkpoint_steps": 3, "ema": 0.9}
+    whole = run_toy(tmp_path / "whole", **settings)
+    crash_at(18)
+    with pytest.raises(Crash):
+        run_toy(tmp_path / "broken", **settings)
+    monkeypatch.undo()
+    assert_equal_runs(run_toy(tmp_path / "broken", **settings), whole)
+    assert load_run(whole)[0].compute_dtype == "float32"
+
+
+def test_classification_of_digits_resumes_bit_identical(tmp_path, crash_at, lines, monkeypatch):
+    """The real task with all of its augmentation."""
+    recipe = recipes.override(
+        recipes.load("digits_lenet5", smoke=True),
+        ["train.epochs=3", "train.ema=0.9", "train.checkpoint_steps=2", "config.mixup=0.2", "config.cutmix=1.0",
+         "config.erasing=0.5", "config.randaugment=2", "train.seed=5"],
+    )  # fmt: skip
+    whole = train(recipe, tmp_path / "whole", console=lines)
+    crash_at(6)
+    with pytest.raises(Crash):
+        train(recipe, tmp_path / "broken", console=lines)
+    monkeypatch.undo()
+    assert_equal_runs(train(recipe, tmp_path / "broken", console=lines), whole)
+    assert load_run(whole)[2].classes == tuple("0123456789")

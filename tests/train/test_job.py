@@ -1,0 +1,89 @@
+"""What is made from a recipe before training."""
+
+import contextlib
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import toy
+
+from kcnn.errors import UnknownNameError
+from kcnn.train import job
+
+
+def made(lines, source=None, **settings):
+    return job.prepare(toy.make_recipe(**settings), source or toy.make_source(), lines)
+
+
+def test_steps_and_batches(lines):
+    found = made(lines, batch_size=40, epochs=2)
+    assert found.steps_per_epoch == 4
+    sizes = [len(labels) for _, labels in found.training(0)]
+    assert sizes == [40, 40, 40, 30] * 2
+    late = [labels.numpy() for _, labels in found.training(5)]
+    for one, other in zip(late, [labels.numpy() for _, labels in found.training(0)][5:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sum(len(labels) for _, labels in found.validation()["validation_data"]) == 40
+
+
+def test_the_same_seed_makes_the_same_weights(lines):
+    first, same, other = made(lines, seed=3), made(lines, seed=3), made(lines, seed=4)
+    np.testing.assert_array_equal(first.model.get_weights()[0], same.model.get_weights()[0])
+    assert not np.array_equal(first.model.get_weights()[0], other.model.get_weights()[0])
+
+
+def test_mixed_precision_is_the_models_and_not_the_processes(lines):
+    found = made(lines, precision="mixed_bfloat16")
+    assert found.model.get_layer("conv").compute_dtype == "bfloat16"
+    assert found.model.get_layer("conv").kernel.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_unreadable_images_are_left_out_and_told(lines, monkeypatch):
+    @dataclasses.dataclass
+    class Bad:
+        index: int
+        name: str
+        reason: str
+
+    bad = [Bad(i, f"photo{i}.jpg", "truncated") for i in range(10)]
+    seen = []
+    task = dataclasses.replace(
+        toy.TASK,
+        dataset=lambda *a, bad, **k: seen.append(bad),
+        compile=lambda model, recipe, steps, counts: (
+            seen.append(counts),
+            toy.compile_model(model, recipe, steps, counts),
+        ),
+    )
+    monkeypatch.setattr(toy, "TASK", task)
+    monkeypatch.setattr(job, "_scan", lambda split, share: bad if split.size == 150 else [])
+    source = toy.make_source()
+    source.splits.update({n: dataclasses.replace(split, arrays=None) for n, split in source.splits.items()})
+    found = made(lines, source)
+    assert found.bad["train"] == frozenset(range(10))
+    assert found.steps_per_epoch == 9  # 140 images in batches of 16
+    assert seen[0].tolist() == [35, 35, 35, 35]
+    with contextlib.suppress(AttributeError):  # this data set is None
+        found.training(0).nothing
+    assert seen[1] == frozenset(range(10))
+    assert lines.warnings[0] == "left out: photo0.jpg: truncated"
+    assert "5 more unreadable images" in lines.warnings[-1]
+
+
+def test_the_fingerprint_follows_labels_and_left_out_images(lines):
+    plain = made(lines)
+    assert plain.fingerprint() == made(lines).fingerprint()
+    other = toy.make_source()
+    other.splits["train"].labels[3] += 1
+    assert made(lines, other).fingerprint() != plain.fingerprint()
+    fewer = dataclasses.replace(plain, bad={**plain.bad, "train": frozenset({1})})
+    assert fewer.fingerprint() != plain.fingerprint()
+
+
+def test_defaults_of_the_task_are_filled_in():
+    recipe = dataclasses.replace(toy.make_recipe(), config=None)
+    assert job.resolve(recipe).config == toy.ToyConfig()
+    with pytest.raises(UnknownNameError, match="toyy"):
+        job.resolve(dataclasses.replace(recipe, task="toyy"))
