@@ -127,7 +127,7 @@ class Keeper(keras.callbacks.Callback):
             "history": [*state.history],
         }
         best = state.best(train.monitor) if train.patience else None
-        self._writer.save(tensors, saved, {best["step"]} if best else ())
+        self._writer.save(tensors, saved, {int(best["step"])} if best else ())
 
     def _answer_signal(self) -> None:
         if self._signals.caught:

@@ -86,8 +86,8 @@ def newest(folder: Path, warn: Callable[[str], None]) -> tuple[dict[str, np.ndar
         except CheckpointError as error:
             damaged.append((folder / f"{step:09d}", error))
             continue
-        for place, error in damaged:
-            warn(f"{error} It is set aside; training goes on from step {step}.")
+        for place, fault in damaged:
+            warn(f"{fault} It is set aside; training goes on from step {step}.")
             aside = place.with_name(place.name + ".damaged")
             shutil.rmtree(aside, ignore_errors=True)
             place.rename(aside)

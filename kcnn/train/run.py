@@ -50,7 +50,7 @@ def train(
         console: where progress is shown; lines on stderr by default.
         source: data to train on in place of `recipe.data`.
 
-    Returns: `folder`, which now holds the files of `save_model`, log.csv, curves.png and the rest of design's run.
+    Returns: `folder`, which now holds the files of `save_model`, log.csv, curves.png, samples/ and tensorboard/.
 
     Raises:
         ResourceError: another process works on this run, or the disk is full.
@@ -195,7 +195,7 @@ def _finish(run: RunDir, job: "Job", state: "State", console: "Console") -> None
     best = state.best(settings.monitor) if settings.patience else None
     if best and best["step"] != state.step:
         try:
-            restore(job.model, checkpoint.load(run.checkpoints, best["step"])[0])
+            restore(job.model, checkpoint.load(run.checkpoints, int(best["step"]))[0])
         except CheckpointError as error:
             console.warn(f"{error} It held the best epoch; the last epoch's weights are kept instead.")
             best = None
