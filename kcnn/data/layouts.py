@@ -1,10 +1,84 @@
 """Which layout a path has: told from its names alone, opened, or explained."""
 
+import importlib
+import itertools
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from kcnn.data.folder import images_in, visible
 from kcnn.data.source import Source
 from kcnn.errors import DataError
+
+MOST_NAMES = 5_000  # names looked at; a layout shows in its first few
+ELSEWHERE = "Classification cannot read it: it needs one label per image."
+Names = list[str]  # of files, relative to the root, lower case, "/" between folders
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout: its name, how to tell it, and either who opens it ("module:function") or what it is for.
+
+    `opener` is given the path, or `at` where that is another one: the CSV file in a folder.
+    """
+
+    name: str
+    fits: Callable[[Names], bool]
+    opener: str = ""
+    explanation: str = ""
+    at: str = ""
+
+
+def _ending(*endings: str) -> Callable[[Names], bool]:
+    return lambda names: any(name.endswith(endings) for name in names)
+
+
+def _containing(*parts: str) -> Callable[[Names], bool]:
+    return lambda names: any(part in f"/{name}" for name in names for part in parts)
+
+
+def _all(*tests: Callable[[Names], bool]) -> Callable[[Names], bool]:
+    return lambda names: all(test(names) for test in tests)
+
+
+LAYOUTS = (  # the first that fits
+    Layout("npz", _ending(".npz"), "kcnn.data.arrays:open_npz"),
+    Layout("IDX", _ending("-ubyte", "-ubyte.gz", ".idx3", ".idx1"), "kcnn.data.arrays:open_idx"),
+    Layout("tensorflow-datasets", _ending("dataset_info.json"), "kcnn.data.tfds:open_directory"),
+    Layout(
+        "TFRecord",
+        _containing(".tfrecord"),
+        explanation="TFRecord files without the dataset_info.json and features.json that say what is in them. "
+        "Write them with tensorflow-datasets, whose folders kcnn opens.",
+    ),
+    Layout(
+        "VOC",
+        _all(_containing("/annotations/"), _ending(".xml")),
+        explanation=f"VOC annotations (Annotations/*.xml): boxes for detection. {ELSEWHERE}",
+    ),
+    Layout(
+        "YOLO",
+        _containing("/labels/"),
+        explanation=f"YOLO labels (labels/*.txt): boxes for detection. {ELSEWHERE}",
+    ),
+    Layout(
+        "COCO",
+        _all(_ending(".json"), _containing("instances_", "annotations", "captions_", "/_annotations.coco")),
+        explanation=f"COCO annotations (.json): boxes, masks or captions. {ELSEWHERE}",
+    ),
+    Layout(
+        "masks",
+        _containing("annot/", "/masks/", "/segmentationclass/", "/pedmasks/", "/trimaps/", "/gtfine/"),
+        explanation=f"mask images beside photos: segmentation. {ELSEWHERE}",
+    ),
+    Layout(
+        "captions",
+        _ending("captions.txt", "captions.json", ".token.txt"),
+        explanation=f"images with captions. {ELSEWHERE}",
+    ),
+    Layout("ImageFolder", _ending(".jpg", ".jpeg", ".png", ".gif", ".bmp"), "kcnn.data.folder:open_folder"),
+)
 
 
 def is_path(name: str) -> bool:
@@ -13,11 +87,73 @@ def is_path(name: str) -> bool:
 
 
 def open_path(path: str) -> Source:
-    """Open the data set at `path`."""
-    from kcnn.data import arrays
+    """Open the data set at `path`, whatever its layout.
 
-    if not os.path.exists(path):
-        raise DataError(f"{path} does not exist.")
-    if path.endswith(".npz") or list(Path(path).glob("*.npz")):
-        return arrays.open_npz(path)
-    return arrays.open_idx(path)
+    Raises:
+        DataError: nothing is there, or its layout is one that classification cannot read, or none that is known.
+    """
+    layout = recognise(path)
+    if layout.explanation:
+        raise DataError(f"{path} holds {layout.explanation}")
+    module, _, function = layout.opener.partition(":")
+    opener = getattr(importlib.import_module(module), function)
+    return opener(layout.at or path)
+
+
+def recognise(path: str) -> Layout:
+    """Return the layout of `path`, from names alone.
+
+    Raises:
+        DataError: nothing is there, the folder is empty, or nothing in it is known.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise DataError(f"{path} does not exist; give a folder, a file, or a name of `kcnn list sources`.")
+    if root.is_file():
+        return _of_file(root)
+    if not visible(root):
+        raise DataError(f"{path} is an empty folder; kcnn expects images in class folders, CLASS/*.jpg.")
+    tables = [child for child in visible(root) if child.suffix.lower() == ".csv"]
+    if len(tables) == 1 and not _class_folders(root):
+        return _table(tables[0])
+    names = _names(root)
+    for layout in LAYOUTS:
+        if layout.fits(names):
+            return layout
+    if any(child.is_dir() for child in visible(root)) and not names:
+        return next(layout for layout in LAYOUTS if layout.name == "ImageFolder")  # its opener explains what is empty
+    raise DataError(
+        f"{path} holds nothing that kcnn knows ({', '.join(names[:3]) or 'empty folders'}). It reads images in class "
+        "folders, a CSV of path,label, .npz, IDX files, and folders of tensorflow-datasets."
+    )
+
+
+def _of_file(path: Path) -> Layout:
+    if path.suffix.lower() == ".csv":
+        return _table(path)
+    for layout in LAYOUTS[:-1]:
+        if layout.fits([path.name.lower()]):
+            return layout
+    raise DataError(
+        f"{path} is a file that kcnn cannot read as a data set; give its folder, a .csv of path,label, or an .npz."
+    )
+
+
+def _table(path: Path) -> Layout:
+    return Layout("CSV", _ending(".csv"), "kcnn.data.table:open_table", at=str(path))
+
+
+def _class_folders(root: Path) -> bool:
+    folders = [child for child in visible(root) if child.is_dir()]
+    return len(folders) > 1 and all(images_in(visible(folder)) for folder in folders[:3])
+
+
+def _names(root: Path) -> Names:
+    found = (
+        os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/").lower()
+        for folder, folders, names in os.walk(root)
+        if not folders.sort()  # in place: a fixed order
+        for name in sorted(names)
+        if name[0] != "."
+    )
+    return list(itertools.islice(found, MOST_NAMES))
