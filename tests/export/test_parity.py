@@ -1,0 +1,55 @@
+"""Agreement with Keras, by hand-worked numbers."""
+
+import numpy as np
+import pytest
+
+from kcnn.errors import ExportError
+from kcnn.export.parity import Parity, compare, refuse
+from kcnn.tasks.task import Signature
+
+SIGNATURE = Signature(
+    outputs=("p",),
+    finish=lambda y: {"p": y},
+    answers=lambda outputs: outputs["p"].argmax(-1),
+    truth=lambda examples: examples["label"],
+    labels=("a", "b"),
+)
+KERAS = {"p": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], "float32")}
+EXAMPLES = {"label": np.array([0, 1, 1, 0])}
+
+
+def test_figures_by_hand():
+    """The third image's answer flips from 0 to 1, which makes it right; its number moves most, by 0.25."""
+    other = {"p": KERAS["p"] + np.array([[-0.1, 0.1], [0, 0], [-0.25, 0.25], [0, 0]], "float32")}
+    found = compare(SIGNATURE, KERAS, other, EXAMPLES)
+    assert found.images == 4
+    assert found.difference == pytest.approx(0.25)
+    assert found.agreement == 0.75
+    assert found.accuracy == 1.0
+    assert compare(SIGNATURE, KERAS, KERAS, EXAMPLES) == Parity(4, 0.0, 1.0, 0.75)
+
+
+def test_several_answers_per_image_count_one_by_one():
+    signature = Signature(
+        outputs=("p",),
+        finish=lambda y: {"p": y},
+        answers=lambda outputs: (outputs["p"] >= 0.45).astype(int),
+        truth=lambda examples: examples["label"],
+        labels=("a", "b"),
+    )
+    found = compare(signature, KERAS, {"p": KERAS["p"] * 0}, {"label": np.zeros((4, 2), int)})
+    assert found.agreement == 3 / 8  # of Keras' eight answers, five are yes
+    assert found.accuracy == 1.0
+
+
+def test_refuse_names_the_format_and_its_agreement():
+    good, bad = Parity(200, 0.01, 0.99, 0.9), Parity(200, 0.5, 0.955, 0.9)
+    refuse({"fp32": good}, 0.99)
+    with pytest.raises(ExportError, match=r"of 200 test images, int8 \(95\.50 %\) .* less than 97 %"):
+        refuse({"fp32": good, "int8": bad}, 0.97)
+
+
+def test_numbers_that_are_not_finite_are_refused_even_when_the_answers_agree():
+    nan = compare(SIGNATURE, KERAS, {"p": np.where(KERAS["p"] == 0.1, np.nan, KERAS["p"])}, EXAMPLES)
+    with pytest.raises(ExportError, match="fp16"):
+        refuse({"fp16": nan}, 0.0)
