@@ -103,6 +103,7 @@ def test_a_run_stopped_at_any_step_ends_as_if_unbroken(tmp_path, run_toy, crash_
     assert_equal_runs(folder, finished)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_with_everything_on(tmp_path, run_toy, crash_at, monkeypatch):
     settings = {
         "optimizer": "adamw", "weight_decay": 0.1, "warmup_epochs": 1.0, "ema": 0.9, "patience": 2,
@@ -215,7 +216,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, run_toy, ruin_aft
 
 
 def test_an_absurd_learning_rate_stops_in_the_first_epoch(tmp_path, run_toy):
-    with pytest.raises(TrainingError, match=r"\(epoch 1, step \d of 10\)\. No checkpoint was made yet"):
+    with pytest.raises(TrainingError, match=r"\(epoch 1, step \d+ of 10\)\. No checkpoint was made yet"):
         run_toy(tmp_path / "run", learning_rate=1e30)
 
 
@@ -319,6 +320,7 @@ def test_mixed_precision_resumes_bit_identical(tmp_path, run_toy, crash_at, monk
     assert load_run(whole)[0].compute_dtype == "float32"
 
 
+@pytest.mark.slow
 def test_classification_of_digits_resumes_bit_identical(tmp_path, crash_at, lines, monkeypatch):
     """The real task with all of its augmentation."""
     recipe = recipes.override(
