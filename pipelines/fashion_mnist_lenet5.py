@@ -13,7 +13,15 @@ def recipe(smoke: bool = False) -> r.Recipe:
         data=r.Data(source="fashion_mnist", validation=0.0),
         preprocess=r.Preprocess(size=(28, 28), mean=(0.286,), std=(0.353,), channel_order="gray"),
         model=r.Model(name="lenet5"),
-        config=ClassificationConfig(crop_padding=2, flip=True, label_smoothing=0.05),
-        train=r.Train(epochs=20, batch_size=128, learning_rate=0.05, weight_decay=5e-4, warmup_epochs=1, ema=0.995),
+        config=ClassificationConfig(flip=True, erasing=0.3, label_smoothing=0.1),
+        train=r.Train(
+            epochs=20,
+            batch_size=128,
+            optimizer="adamw",
+            learning_rate=0.004,
+            weight_decay=0.05,
+            warmup_epochs=0.5,
+            ema=0.995,
+        ),
     )
     return r.smoke(full, model="tiny_lenet5", size=(28, 28)) if smoke else full

@@ -34,12 +34,12 @@ class Parser(argparse_flags.ArgumentParser):
         raise ConfigError(f"{message}. Usage: {' '.join(self.format_usage().split())[len('usage: ') :]}")
 
 
-def parser() -> Parser:
-    """Return the parser of all verbs; no verb's module imports TensorFlow."""
+def parser(wanted: Sequence[str] = VERBS) -> Parser:
+    """Return the parser of these verbs; no verb's module imports TensorFlow."""
     top = Parser(prog="kcnn", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"kcnn {kcnn.__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name in VERBS:
+    for name in wanted:
         module = importlib.import_module(f"kcnn.cli.{name}")
         sub = verbs.add_parser(name, help=module.HELP, description=module.__doc__, allow_abbrev=False)
         sub.add_argument("--debug", action="store_true", help="print the traceback of an error")
@@ -58,7 +58,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     verb = next((word for word in argv if not word.startswith("-")), None)
     if verb is not None and verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
-    args, extra = parser().parse_known_args(argv or ["--help"])
+    args, extra = parser([verb] if verb else VERBS).parse_known_args(argv or ["--help"])
     if extra:
         flag = extra[0].partition("=")[0]
         if flag.startswith("-"):

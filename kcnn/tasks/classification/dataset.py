@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from kcnn.data import pipeline
+from kcnn.data.augment import colour, crop, erase, flip
+from kcnn.data.mix import mix
+from kcnn.data.preprocess import normalise
+from kcnn.data.randaugment import randaugment
 from kcnn.errors import ConfigError, DataError
 from kcnn.tasks.classification.config import ClassificationConfig
 
@@ -88,10 +92,17 @@ def to_targets(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     return tf.one_hot(labels, num_classes) if labels.shape.rank == 1 else tf.cast(labels, tf.float32)
 
 
-def augmentation(recipe, num_classes):
-    from kcnn.data.preprocess import normalise
+def augmentation(recipe: "Recipe", num_classes: int) -> pipeline.Augment:
+    """Return (uint8 images, labels, keys) -> (inputs, targets) with everything that `recipe.config` turns on."""
+    config = settings(recipe)
 
-    def augment(images, labels, keys):
-        return normalise(images, recipe.preprocess), to_targets(labels, num_classes)
+    def augment(images: tf.Tensor, labels: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = crop(images, keys, config.crop_padding)
+        images = flip(images, keys) if config.flip else images
+        images = randaugment(images, keys, config.randaugment, config.randaugment_magnitude)
+        images = colour(images, keys, config.colour)
+        images = erase(images, keys, config.erasing)
+        inputs, targets = normalise(images, recipe.preprocess), to_targets(labels, num_classes)
+        return mix(inputs, targets, keys, config.mixup, config.cutmix)
 
     return augment
