@@ -18,7 +18,7 @@ class ClassificationConfig:
             1710.09412); 0 turns it off.
         cutmix: the same for a pasted rectangle (Yun 2019, 1905.04899). With both on, each batch example takes
             one of the two, at even odds.
-        crop_padding: pixels of reflected border that a random crop may shift into; 0 is no crop.
+        crop_padding: pixels by which an image may shift, its border mirrored; below its sides, 0 is off.
         flip: mirror left and right at even odds. Not for digits or text.
         erasing: probability of erasing a random rectangle (Zhong 2020, 1708.04896), 0..1.
         colour: largest relative change of brightness, contrast and saturation, 0..1.

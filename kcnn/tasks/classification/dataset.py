@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from kcnn.data import pipeline
+from kcnn.data import augment, pipeline
+from kcnn.data.mix import mix
+from kcnn.data.preprocess import normalise
+from kcnn.data.randaugment import randaugment
 from kcnn.data.augment import colour, crop, erase, flip
 from kcnn.data.mix import mix
 from kcnn.data.preprocess import normalise
@@ -67,7 +70,7 @@ def dataset(
         0/1 with several labels, or the weighted sum of two such rows where images are mixed.
 
     Raises:
-        ConfigError, DataError: as `check_labels`.
+        ConfigError, DataError: as `check_labels`, or an augmentation does not fit the image size.
         UnknownNameError: no such split.
     """
     check_labels(recipe, source.info)
@@ -93,16 +96,26 @@ def to_targets(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def augmentation(recipe: "Recipe", num_classes: int) -> pipeline.Augment:
-    """Return (uint8 images, labels, keys) -> (inputs, targets) with everything that `recipe.config` turns on."""
-    config = settings(recipe)
+    """Return the function of (images, labels, keys) that `recipe.config` describes, for `pipeline.training`.
 
-    def augment(images: tf.Tensor, labels: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = crop(images, keys, config.crop_padding)
-        images = flip(images, keys) if config.flip else images
+    Order: RandAugment, colour, crop, flip and erasing on uint8 pixels; normalisation; mixup or CutMix.
+
+    Raises:
+        ConfigError: `config.crop_padding` is not below the image's sides.
+    """
+    config, record = settings(recipe), recipe.preprocess
+    if config.crop_padding >= min(record.size):
+        raise ConfigError(
+            f"config.crop_padding is {config.crop_padding} but must be below the image's sides {record.size}."
+        )
+
+    def augmented(images: tf.Tensor, labels: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = randaugment(images, keys, config.randaugment, config.randaugment_magnitude)
-        images = colour(images, keys, config.colour)
-        images = erase(images, keys, config.erasing)
-        inputs, targets = normalise(images, recipe.preprocess), to_targets(labels, num_classes)
-        return mix(inputs, targets, keys, config.mixup, config.cutmix)
+        images = augment.colour(images, keys, config.colour)
+        images = augment.crop(images, keys, config.crop_padding)
+        images = augment.flip(images, keys) if config.flip else images
+        images = augment.erase(images, keys, config.erasing)
+        targets = to_targets(labels, num_classes)
+        return mix(normalise(images, record), targets, keys, config.mixup, config.cutmix)
 
-    return augment
+    return augmented

@@ -1,0 +1,113 @@
+"""Measure a finished run: numbers per class, confusion matrix, worst predictions, calibration."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kcnn.cli.console import Console
+from kcnn.errors import DataError
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Info, Source
+
+HELP = "numbers per class and pictures of what a run gets wrong"
+SHOWN = 40  # classes in the printed table; metrics.csv has all
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--split", metavar="NAME", help="split to measure on (default: test, else validation)")
+    parser.add_argument("--json", action="store_true", help="print report.json instead of tables")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Evaluate one run."""
+    folder = Path(args.run_folder)
+    if folder.is_dir():
+        console.log_to(folder / "kcnn.log")
+    report = evaluate_run(folder, split=args.split, console=console, quiet=args.json)
+    if args.json:
+        console.json(report)
+    return 0
+
+
+def evaluate_run(folder: Path, *, console: Console, split: str | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Measure the run `folder`, write its report and print it.
+
+    Args:
+        folder: of a finished run.
+        console: to print on.
+        split: name of a split; None takes "test", or "validation" where the data has no test split. The report of
+            None goes to `report/` of the run, that of a named split to `report/<split>/`.
+        quiet: print nothing.
+
+    Returns: what the task's `evaluate` returns.
+
+    Raises:
+        CheckpointError: no finished run.
+        DataError: the data has changed its classes, or has nothing held out.
+        UnknownNameError: no such split.
+    """
+    from kcnn.data import open_source
+    from kcnn.data.verify import scan
+    from kcnn.tasks import TASKS
+    from kcnn.train.rundir import RunDir
+    from kcnn.train.tensorboard import log_report
+    from kcnn.train.weights import load_run
+
+    model, recipe, info = load_run(folder)
+    source = open_source(recipe.data)
+    _check_classes(source.info, info)
+    chosen = split or _held_out(source)
+    part = source.split(chosen)
+    found = scan(part, recipe.data.max_bad_fraction) if part.contents else []
+    if found:
+        console.warn(f"{len(found)} unreadable images of {chosen!r} are left out, first {found[0].name}.")
+    report_folder = RunDir(folder).report / (split or "")
+    report_folder.mkdir(parents=True, exist_ok=True)
+    bad = frozenset(example.index for example in found)
+    report = TASKS.get(recipe.task).evaluate(model, recipe, source, chosen, bad, report_folder)
+    log_report(RunDir(folder).tensorboard, report_folder, step=0)
+    if not quiet:
+        show(report, report_folder, console)
+    return report
+
+
+def show(report: dict[str, Any], folder: Path, console: Console) -> None:
+    """Print a report: one row per class where the task has classes, then its other numbers and where the files are."""
+    rows = report.get("per_class", [])
+    if rows:
+        cells = [[_cell(value) for value in row.values()] for row in rows[:SHOWN]]
+        console.table(f"{report.get('data', '')} {report.get('split', '')}", list(rows[0]), cells)
+    if len(rows) > SHOWN:
+        console.line(f"... and {len(rows) - SHOWN} more classes in {folder / 'metrics.csv'}")
+    for name, value in report.items():
+        if isinstance(value, int | float):
+            console.line(f"{name:<20}{_cell(value):>10}")
+    for path in sorted(folder.glob("*.png")):
+        console.line(f"picture: {path}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _held_out(source: "Source") -> str:
+    for name in ("test", "validation"):
+        if name in source.splits:
+            return name
+    raise DataError(
+        f"{source.info.name} has neither a test nor a validation split; --split=train measures on what was learnt."
+    )
+
+
+def _check_classes(now: "Info", then: "Info") -> None:
+    if now.classes != then.classes:
+        new, gone = sorted({*now.classes} - {*then.classes}), sorted({*then.classes} - {*now.classes})
+        raise DataError(
+            f"{now.name} has {len(now.classes)} classes but the run learnt {len(then.classes)}, or in another order "
+            f"(new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}). Train again on the data as it is."
+        )
