@@ -99,10 +99,14 @@ def train(args: argparse.Namespace, recipe: str, name: str, seed: int, options: 
 
 
 def time_to_90(args: argparse.Namespace) -> None:
-    rounds = [(ours(args.fashion, seed), stock(args.fashion, seed)) for seed in SEEDS]
-    ratios = [mine / theirs for mine, theirs in rounds]
-    for mine, theirs in rounds:
-        print(f"to {TARGET}: LeNet-5 recipe {mine:.1f} s, stock convnet {theirs:.1f} s, ratio {mine / theirs:.2f}")
+    ratios = []
+    for seed in SEEDS:
+        mine, theirs = ours(args.fashion, seed), stock(args.fashion, seed)
+        ratios.append(mine / theirs)
+        print(
+            f"to {TARGET}: LeNet-5 recipe {mine:.1f} s, stock convnet {theirs:.1f} s, ratio {ratios[-1]:.2f}",
+            flush=True,
+        )
     print(f"time to {TARGET}: median ratio {statistics.median(ratios):.2f}")
 
 
