@@ -35,10 +35,11 @@ class UnknownNameError(KcnnError, LookupError):
     """A name that no table holds; `nearest` lists the closest ones that exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = ""):
+        known = sorted(known)
         self.name = name
         self.nearest = nearest(name, known)
         meant = f" Did you mean {' or '.join(repr(n) for n in self.nearest)}?" if self.nearest else ""
-        listing = hint or f"Known: {', '.join(sorted(known)) or 'none'}."
+        listing = hint or f"Known: {', '.join(known) or 'none'}."
         super().__init__(f"unknown {kind} {name!r}.{meant} {listing}")
 
 

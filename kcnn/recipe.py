@@ -1,28 +1,23 @@
 """What a run is: frozen dataclasses of plain values, written as JSON and read back to repeat it.
 
 A recipe file defines `recipe(smoke=False) -> Recipe`. `override` applies `--set section.key=value`.
-There is no string language, no `eval` and no global state here.
 """
 
-import ast
 import dataclasses
 import json
-import typing
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType, UnionType
-from typing import Any, Literal, TypeVar
+from types import ModuleType
+from typing import Any, Literal
 
 from kcnn.errors import ConfigError, DataError, UnknownNameError
+from kcnn.plain import check, from_dict, override
 
-T = TypeVar("T")
-
-
-def check(condition: bool, message: str) -> None:
-    """Raise `ConfigError(message)` unless `condition` holds; for `__post_init__` of configurations."""
-    if not condition:
-        raise ConfigError(message)
+__all__ = [
+    "Data", "Export", "Model", "Preprocess", "Recipe", "Train",
+    "check", "from_dict", "from_json", "load", "override", "recipe_files", "recipe_folders", "smoke", "to_json",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +42,9 @@ class Preprocess:
     interpolation: Literal["bilinear", "nearest"] = "bilinear"
 
     def __post_init__(self) -> None:
-        check(min(self.size) >= 1, f"preprocess.size is {self.size} but must be two positive numbers.")
+        right = len(self.size) == 2 and min(self.size) >= 1
+        check(right, f"preprocess.size is {self.size} but must be two positive numbers.")
         check(self.scale > 0, f"preprocess.scale is {self.scale} but must be positive (1/255 or 1).")
-        check(min(self.std) > 0, f"preprocess.std is {self.std} but every entry must be positive.")
         for name in ("mean", "std"):
             count = len(getattr(self, name))
             check(
@@ -57,6 +52,7 @@ class Preprocess:
                 f"preprocess.{name} has {count} entries but must have 1 or {self.channels}, "
                 f"one per channel of {self.channel_order!r}.",
             )
+        check(min(self.std) > 0, f"preprocess.std is {self.std} but every entry must be positive.")
 
     @property
     def channels(self) -> int:
@@ -183,7 +179,7 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One run, whole. `config` is the task's own frozen dataclass (`Task.config`)."""
+    """One run, whole. `config` is the task's own frozen dataclass (`Task.config`); `name` names its folders."""
 
     name: str
     task: str = "classification"
@@ -193,6 +189,12 @@ class Recipe:
     config: Any = None
     train: Train = field(default_factory=Train)
     export: Export = field(default_factory=Export)
+
+    def __post_init__(self) -> None:
+        check(
+            re.fullmatch(r"\w[\w.+-]*", self.name) is not None,
+            f"name is {self.name!r} but must be letters, digits, '_', '-', '.' and '+', as it names a folder.",
+        )
 
 
 def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32)) -> Recipe:
@@ -205,127 +207,6 @@ def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32)) -> Re
         train=dataclasses.replace(recipe.train, epochs=1, batch_size=16, warmup_epochs=0.0),
         export=dataclasses.replace(recipe.export, calibration=16, check_images=32, min_agreement=0.0),
     )
-
-
-def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
-    """Return `recipe` with `section.key=value` strings applied, as `--set` gives them.
-
-    Raises:
-        UnknownNameError: no such section or key; the nearest is named.
-        ConfigError: the value does not parse as the field's type, or is out of range.
-    """
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"--set got {assignment!r} but expects section.key=value, as in train.epochs=3.")
-        recipe = _replace(recipe, path.strip().split("."), text.strip(), path.strip())
-    return recipe
-
-
-def _replace(record: Any, keys: list[str], text: str, path: str) -> Any:
-    fields = {f.name: f for f in dataclasses.fields(record)}
-    head, rest = keys[0], keys[1:]
-    if head not in fields:
-        raise UnknownNameError("recipe key", path, _paths(record, path.rpartition(head)[0]))
-    current = getattr(record, head)
-    if dataclasses.is_dataclass(current):
-        if not rest:
-            raise ConfigError(f"--set {path}={text}: {path!r} is a section; set one of {_paths(current, path + '.')}.")
-        return dataclasses.replace(record, **{head: _replace(current, rest, text, path)})
-    if rest:
-        raise UnknownNameError("recipe key", path, _paths(record, ""))
-    kind = typing.get_type_hints(type(record))[head]
-    return dataclasses.replace(record, **{head: _parse(text, kind, path)})
-
-
-def _paths(record: Any, prefix: str) -> list[str]:
-    found = []
-    for item in dataclasses.fields(record):
-        value = getattr(record, item.name)
-        nested = _paths(value, f"{prefix}{item.name}.") if dataclasses.is_dataclass(value) else []
-        found += nested or [prefix + item.name]
-    return found
-
-
-def _parse(text: str, kind: Any, path: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is str or (origin is Literal and text in arguments):
-        return text
-    if origin is tuple and not text.startswith("("):
-        value: Any = tuple(_literal(part.strip()) for part in text.split(",") if part.strip())
-    else:
-        value = _literal({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
-    return coerce(value, kind, path)
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def coerce(value: Any, kind: Any, path: str) -> Any:
-    """Return `value` as the annotated type `kind`: lists to tuples, ints to floats, dicts to dataclasses.
-
-    Raises:
-        ConfigError: `value` is of another type; `path` names the place.
-        UnknownNameError: a dict has a key that the dataclass lacks.
-    """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return from_dict(kind, value, path)
-    if origin in (UnionType, typing.Union):
-        for option in arguments:
-            try:
-                return coerce(value, option, path)
-            except ConfigError:
-                continue
-    elif origin is Literal and any(value == a and type(value) is type(a) for a in arguments):
-        return value
-    elif origin is tuple and isinstance(value, (tuple, list)):
-        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
-        if len(kinds) == len(value):
-            return tuple(coerce(v, k, path) for v, k in zip(value, kinds, strict=True))
-    elif origin is dict and isinstance(value, dict):
-        return {coerce(k, arguments[0], path): coerce(v, arguments[1], f"{path}.{k}") for k, v in value.items()}
-    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    elif kind in (str, bool, type(None)) and isinstance(value, kind):
-        return value
-    raise ConfigError(f"{path} is {value!r} but must be {_describe(kind)}.")
-
-
-def _describe(kind: Any) -> str:
-    if typing.get_origin(kind) is Literal:
-        return "one of " + ", ".join(repr(a) for a in typing.get_args(kind))
-    if typing.get_origin(kind) is None:
-        return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
-    return str(kind)
-
-
-def from_dict(kind: type[T], values: Any, path: str = "") -> T:
-    """Build the dataclass `kind` from a dict of plain values, checking every key and type.
-
-    Raises:
-        ConfigError: `values` is no dict or a value has the wrong type.
-        UnknownNameError: a key that `kind` does not have.
-    """
-    if isinstance(values, kind):
-        return values
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path or kind.__name__} is {values!r} but must be a table of keys and values.")
-    hints = typing.get_type_hints(kind)
-    names = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            raise UnknownNameError("recipe key", f"{path}.{key}".lstrip("."), names)
-    prefix = f"{path}." if path else ""
-    return kind(**{key: coerce(value, hints[key], prefix + key) for key, value in values.items()})
 
 
 def to_json(recipe: Recipe) -> str:

@@ -97,6 +97,8 @@ class Registry:
     def _load(self, name: str, entry: Entry) -> Any:
         module, _, attribute = entry.target.partition(":")
         try:
+            if not attribute:
+                raise ValueError("an entry point must be 'module:attribute'")
             value = importlib.import_module(module)
             for part in attribute.split("."):
                 value = getattr(value, part)
@@ -113,7 +115,8 @@ class Registry:
         found: dict[str, Entry] = {}
         for point in metadata.entry_points(group=self.group):
             owner = point.dist.name if point.dist else "unknown"
-            entry = Entry(point.value, f"from {owner}", owner)
+            target = point.value.partition("[")[0].replace(" ", "")  # "module : attribute [extra]" is allowed
+            entry = Entry(target, f"from {owner}", owner)
             taken = found.get(point.name) or self._builtins.get(point.name)
             if taken == entry:  # the same metadata folder found twice on the path
                 continue

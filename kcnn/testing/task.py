@@ -200,12 +200,15 @@ def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model
 
 
 def check_evaluate(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
-    """`evaluate` returns a dict of plain values, and one bad example more is one example less."""
-    where = f"task {task.name!r}: evaluate"
+    """`evaluate` returns a dict of plain values, with a bad example too, and the data set leaves that one out."""
+    split, bad = held_out(source), frozenset({0})
     with tempfile.TemporaryDirectory() as folder:
-        for bad in (frozenset(), frozenset({0})):
-            report = task.evaluate(model, recipe, source, held_out(source), bad, Path(folder))
-            _expect_plain(report, f"{where} gives")
+        for left_out in (frozenset(), bad):
+            report = task.evaluate(model, recipe, source, split, left_out, Path(folder))
+            _expect_plain(report, f"task {task.name!r}: evaluate gives")
+    found = sum(len(batch[0]) for batch in _batches(task.dataset(recipe, source, split, training=False, bad=bad)))
+    size = source.split(split).size - 1
+    expect(found == size, f"task {task.name!r}: dataset(bad={{0}}) gives {found} examples but must give {size}.")
 
 
 def held_out(source: Source) -> str:
