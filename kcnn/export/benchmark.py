@@ -11,7 +11,7 @@ import numpy as np
 from kcnn.errors import ConfigError, KcnnError
 from kcnn.export import parity, timing
 from kcnn.export.bundle import REPORT, size_of
-from kcnn.export.runner import SAVED_MODEL, Runner, is_bundle, newest, of_keras, open_litert, open_saved_model
+from kcnn.export.runner import LITERT, SAVED_MODEL, Runner, is_bundle, newest, of_keras, open_litert, open_saved_model
 
 THREADS = (1, 2)
 ALL = 0  # threads: as many as the library likes
@@ -73,9 +73,9 @@ def benchmark(
         ("keras", ALL): keras,
         (SAVED_MODEL, ALL): open_saved_model(folder / SAVED_MODEL),
     }
-    for file in sorted(folder.glob("model_*.tflite")):
-        name = file.stem.removeprefix("model_")
-        opened |= {(name, threads): open_litert(file, threads, name) for threads in THREADS}
+    for name in LITERT:
+        if (file := folder / f"model_{name}.tflite").is_file():
+            opened |= {(name, threads): open_litert(file, threads, name) for threads in THREADS}
 
     examples = _examples(recipe, images, warn)
     truth = _reported(folder) if examples is None else _compared(opened, signature, examples)

@@ -1,8 +1,10 @@
 """Predictions for image files, one answer for each, also for the ones that cannot be read."""
 
 import glob
+import io
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +84,6 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
 
     from kcnn.data.decode import decode
     from kcnn.data.preprocess import resize
-    from kcnn.data.verify import check_header
 
     record = runner.preprocess
 
@@ -93,7 +94,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
     def read(name: str) -> tuple[Prediction, np.ndarray | None]:
         try:
             contents = Path(name).read_bytes()
-            check_header(contents)
+            check_size(contents)
             image, resized = pixels(tf.constant(contents))
         except OSError as error:
             empty = os.path.isdir(name)
@@ -103,6 +104,24 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
         return Prediction(name, image=image.numpy()), resized.numpy()
 
     return read
+
+
+def check_size(contents: bytes) -> None:
+    """Refuse an encoded image that would fill the memory, from its header alone.
+
+    Raises:
+        DataError: more than 178,956,970 pixels, Pillow's own limit.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            Image.open(io.BytesIO(contents), formats=("JPEG", "PNG", "GIF", "BMP")).close()
+        except Image.DecompressionBombError as error:
+            raise DataError(str(error)) from error
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+            return  # the decoder says what is wrong with it
 
 
 def _reason(error: Exception) -> str:

@@ -17,7 +17,8 @@ from kcnn.recipe import Preprocess
 BATCH = 32
 MANIFEST = "manifest.json"
 SAVED_MODEL = "saved_model"
-FORMATS = ("keras", SAVED_MODEL, "fp32", "fp16", "dynamic", "int8")
+LITERT = ("fp32", "fp16", "dynamic", "int8")
+FORMATS = ("keras", SAVED_MODEL, *LITERT)
 Outputs = dict[str, np.ndarray]
 
 
