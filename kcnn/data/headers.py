@@ -1,0 +1,149 @@
+"""What a file is, told from its first bytes, before any decoder touches it."""
+
+import struct
+from dataclasses import dataclass
+
+from kcnn.errors import DataError
+
+MAX_PIXELS = 178_956_970
+"""More are refused: as RGB they pass 2**29 bytes, TensorFlow's own limit and twice the one Pillow warns at."""
+
+_CONVERT = "convert it to PNG or JPEG"
+_FOREIGN = (  # (offset, magic, what it is, what to do)
+    (8, b"WEBP", "a WebP image", _CONVERT),
+    (0, b"II*\0", "a TIFF image", _CONVERT),
+    (0, b"MM\0*", "a TIFF image", _CONVERT),
+    (0, b"II+\0", "a BigTIFF image", _CONVERT),
+    (0, b"MM\0+", "a BigTIFF image", _CONVERT),
+    (4, b"ftypavif", "an AVIF image", _CONVERT),
+    (4, b"ftypavis", "an AVIF image", _CONVERT),
+    (4, b"ftyphei", "a HEIC image", _CONVERT),
+    (4, b"ftyphev", "a HEIC image", _CONVERT),
+    (4, b"ftypmif1", "a HEIF image", _CONVERT),
+    (4, b"ftypmsf1", "a HEIF image", _CONVERT),
+    (4, b"ftyp", "a video (MP4)", "take single frames out of it as JPEG or PNG"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _CONVERT),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL image", _CONVERT),
+    (0, b"\xff\x0a", "a JPEG XL image", _CONVERT),
+    (0, b"8BPS", "a Photoshop document", _CONVERT),
+    (0, b"\0\0\1\0", "an icon (ICO)", _CONVERT),
+    (0, b"%PDF", "a PDF document", "take the images out of it"),
+    (0, b"PK\3\4", "a ZIP archive", "unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (0, b"\x93NUMPY", "a NumPy array", "save it as PNG, or the data set as .npz"),
+    (0, b"\x89HDF", "an HDF5 file", "take the images out of it"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the image", "run `git lfs pull`"),
+)
+_NO_SIZE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length: TEM, RST0..7, SOI
+_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # of C0..CF those that open no frame: DHT, JPG, DAC
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself: "JPEG", "PNG", "GIF" or "BMP", and its stored size in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def check_header(contents: bytes) -> Header:
+    """Read the header of an encoded image without decoding it.
+
+    Args:
+        contents: the whole file.
+
+    Returns: kind and size as stored, EXIF orientation not applied.
+
+    Raises:
+        DataError: no bytes, no JPEG, PNG, GIF or BMP image (the message says what it looks like and what to
+            do), or more than `MAX_PIXELS` pixels.
+    """
+    if not contents:
+        raise DataError("the file is empty (0 bytes); fetch it again or remove it")
+    if contents.startswith(b"\xff\xd8\xff"):
+        kind, size = "JPEG", _jpeg_size(contents)
+    elif contents.startswith(b"\x89PNG\r\n\x1a\n"):
+        kind, size = "PNG", _unpack(">II", contents, 16)
+    elif contents.startswith((b"GIF87a", b"GIF89a")):
+        kind, size = "GIF", _unpack("<HH", contents, 6)
+    elif contents.startswith(b"BM") and len(contents) > 26 and contents[15:18] == b"\0\0\0":
+        kind, size = "BMP", _unpack("<HH" if contents[14] == 12 else "<ii", contents, 18)
+    else:
+        raise DataError(_foreign(contents))
+    if size is None:
+        raise DataError(f"{kind} that ends inside its header ({len(contents):,} bytes); fetch it again")
+    width, height = size[0], abs(size[1])  # a BMP stored top down has a negative height
+    if width <= 0 or height <= 0:
+        raise DataError(f"{kind} whose header says {width} x {height} pixels; fetch it again")
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{kind} whose header says {width:,} x {height:,} pixels, more than the {MAX_PIXELS:,} that are decoded; "
+            "make it smaller"
+        )
+    return Header(kind, width, height)
+
+
+def is_cut_short(kind: str, contents: bytes) -> bool:
+    """Tell whether a JPEG, PNG or GIF lacks the mark that ends it."""
+    tail = contents[-4096:]  # some writers pad behind the end
+    ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
+    return kind in ends and ends[kind] not in tail
+
+
+def _jpeg_size(contents: bytes) -> tuple[int, int] | None:
+    """Return (width, height) from the first frame header; like libjpeg, pass over what is no marker."""
+    at = 2
+    while (at := contents.find(b"\xff", at)) >= 0:
+        while contents[at : at + 1] == b"\xff":
+            at += 1
+        marker = contents[at : at + 1]
+        if not marker or marker == b"\xda":  # pixels begin and no frame was declared
+            return None
+        at += 1
+        if marker == b"\0" or marker[0] in _NO_SIZE:
+            continue
+        if 0xC0 <= marker[0] <= 0xCF and marker[0] not in _NO_FRAME:
+            found = _unpack(">HH", contents, at + 3)
+            return found and (found[1], found[0])
+        length = _unpack(">H", contents, at)
+        if length is None:
+            return None
+        at += max(2, length[0])
+    return None
+
+
+def _unpack(form: str, contents: bytes, at: int) -> tuple[int, ...] | None:
+    fits = at + struct.calcsize(form) <= len(contents)
+    return struct.unpack_from(form, contents, at) if fits else None
+
+
+def _foreign(contents: bytes) -> str:
+    for offset, magic, what, todo in _FOREIGN:
+        if contents[offset : offset + len(magic)] == magic:
+            return f"it is {what}, not JPEG, PNG, GIF or BMP; {todo}"
+    start = contents[:1024]
+    if not any(start):
+        return f"it holds nothing but zero bytes ({len(contents):,}); fetch it again or remove it"
+    text = _as_text(start)
+    if text is None:
+        return f"it is no JPEG, PNG, GIF or BMP (it starts with {start[:8].hex(' ')}); {_CONVERT}, or remove it"
+    opening = text.lstrip().lower()
+    if "<svg" in opening:
+        return "it is an SVG drawing, not JPEG, PNG, GIF or BMP; render it as PNG"
+    if opening.startswith(("<!doctype html", "<html")):
+        return "it is a web page, not an image (a failed download?); fetch it again or remove it"
+    shown = " ".join(text.split())[:40]
+    return f"it is text, not an image ({shown!r}); fetch the image again or remove it"
+
+
+def _as_text(start: bytes) -> str | None:
+    """Return `start` as text when it is UTF-8 without control characters, else None."""
+    try:
+        text = start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if len(start) - error.start > 3 or error.start == 0:
+            return None
+        text = start[: error.start].decode("utf-8")  # a character cut in two at the end
+    return text if all(c.isprintable() or c in "\t\r\n\f" for c in text) else None

@@ -1,0 +1,185 @@
+"""Images that cannot be read, found before training: the header first, then a decode of every file."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcnn.data.headers import Header, check_header, is_cut_short
+from kcnn.data.source import Split
+from kcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "examine", "scan"]
+
+MAX_THREADS = 16
+LARGE = 1 << 25  # pixels, about 100 MB as RGB: such images are decoded one at a time
+_CHUNK = 32  # files a thread takes at a time
+_NAMED = 3  # offenders that an error names
+
+
+@dataclass(frozen=True)
+class BadExample:
+    """An example that cannot be read: its index in the split, where it comes from, and why, in one line."""
+
+    index: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """What is known of one example after a look at it.
+
+    Attributes:
+        index, name: its place in the split, and where it comes from.
+        kind: "JPEG", "PNG", "GIF", "BMP", or "array" for pixels that were no file; "" when unreadable.
+        size: (height, width) in pixels, upright; None when unreadable.
+        digest: of shape and pixels, equal for equal pictures however they are stored; b"" unless asked for.
+        reason: why it cannot be read, in one line; "" when it can.
+    """
+
+    index: int
+    name: str
+    kind: str = ""
+    size: tuple[int, int] | None = None
+    digest: bytes = b""
+    reason: str = ""
+
+
+def scan(split: Split, max_bad_fraction: float = 0.0, advance: Callable[[int], None] | None = None) -> list[BadExample]:
+    """Decode every image of `split` once and return those that cannot be read, in index order.
+
+    Args:
+        split: arrays are decoded already and cost nothing.
+        max_bad_fraction: share of the split, 0..1, that may be unreadable.
+        advance: called with the number of images done since its last call.
+
+    Raises:
+        DataError: more than that are unreadable, or all are; the first offenders are named.
+    """
+    if split.arrays is not None:
+        return []
+    bad = [BadExample(e.index, e.name, e.reason) for e in examine(split, advance=advance) if e.reason]
+    check_budget(bad, split.size, max_bad_fraction)
+    return bad
+
+
+def check_budget(bad: list[BadExample], size: int, max_bad_fraction: float) -> None:
+    """Raise DataError when `bad` is more than `max_bad_fraction` of `size` examples, or all of them."""
+    if not bad or (len(bad) <= max_bad_fraction * size and len(bad) < size):
+        return
+    first = "; ".join(f"{example.name}: {example.reason}" for example in bad[:_NAMED])
+    more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    raise DataError(
+        f"{len(bad)} of {size} images cannot be read, and data.max_bad_fraction allows {max_bad_fraction:g} of them "
+        f"at most: {first}{more}. Mend or remove them (`kcnn check` lists all), or allow more."
+    )
+
+
+def examine(split: Split, *, digests: bool = False, advance: Callable[[int], None] | None = None) -> Iterator[Example]:
+    """Yield one `Example` for each example of `split`, in index order; no bad one stops the rest.
+
+    Args:
+        split: any; its files are read and decoded on as many threads as there are processors.
+        digests: also hash the pixels.
+        advance: called with the number of images done since its last call.
+    """
+    look = _array_look(split, digests) if split.arrays is not None else _encoded_look(split, digests)
+    threads = min(MAX_THREADS, os.cpu_count() or 1) if split.arrays is None else 1
+    chunks = [range(at, min(at + _CHUNK, split.size)) for at in range(0, split.size, _CHUNK)]
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="kcnn-examine")
+    try:
+        for found in pool.map(lambda chunk: [look(index) for index in chunk], chunks):
+            if advance is not None:
+                advance(len(found))
+            yield from found
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _array_look(split: Split, digests: bool) -> Callable[[int], Example]:
+    images = split.arrays["image"]
+
+    def look(index: int) -> Example:
+        image = images[index]
+        digest = _digest(image) if digests else b""
+        return Example(index=index, name=split.names(index), kind="array", size=image.shape[:2], digest=digest)
+
+    return look
+
+
+def _encoded_look(split: Split, digests: bool) -> Callable[[int], Example]:
+    """Return index -> Example; sources without `contents` are read through their graph operations."""
+    import tensorflow as tf
+
+    decoded = _decoder(split)
+    one_at_a_time = threading.Lock()
+
+    def look(index: int) -> Example:
+        name, header, contents = split.names(index), Header("array", 0, 0), b""
+        try:
+            if split.contents is not None:
+                contents = split.contents(index)
+                header = check_header(contents)
+            large = header.width * header.height > LARGE
+            with one_at_a_time if large else contextlib.nullcontext():
+                image = decoded(tf.constant(index, tf.int64) if split.contents is None else tf.constant(contents))
+                digest = _digest(image.numpy()) if digests else b""
+        except OSError as error:
+            return Example(index=index, name=name, reason=f"cannot be opened: {error.strerror or error}")
+        except DataError as error:
+            return Example(index=index, name=name, reason=str(error))
+        except tf.errors.OpError as error:
+            return Example(index=index, name=name, reason=_reason(error, header, contents))
+        size = (int(image.shape[0]), int(image.shape[1]))
+        return Example(index=index, name=name, kind=header.kind, size=size, digest=digest)
+
+    return look
+
+
+def _decoder(split: Split) -> Callable[["tf.Tensor"], "tf.Tensor"]:
+    """Return what training makes of an example: bytes, or an index, -> uint8 (H, W, C)."""
+    return _file_decoder() if split.contents is not None else _traced(lambda i: split.read(i)["image"], "int64")
+
+
+@functools.cache
+def _file_decoder() -> Callable[["tf.Tensor"], "tf.Tensor"]:
+    from kcnn.data.decode import decode
+
+    return _traced(decode, "string")
+
+
+def _traced(read: Callable[["tf.Tensor"], "tf.Tensor"], dtype: str) -> Callable[["tf.Tensor"], "tf.Tensor"]:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((), dtype)])
+    def decoded(what: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU"):
+            return read(what)
+
+    return decoded.get_concrete_function()  # traced here, once, not by the first threads at the same time
+
+
+def _reason(error: Exception, header: Header, contents: bytes) -> str:
+    text = " ".join(str(getattr(error, "message", error)).partition("[[")[0].split()).rstrip(" .")
+    text = text.rpartition("{{node")[0].strip() or text
+    if header.kind == "array":
+        return f"cannot be decoded: {text}"
+    if is_cut_short(header.kind, contents):
+        return f"{header.kind} cut short ({len(contents):,} bytes); fetch it again"
+    return f"damaged {header.kind}: {text}"
+
+
+def _digest(image: np.ndarray) -> bytes:
+    start = repr(image.shape).encode()
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=start).digest()
