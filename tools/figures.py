@@ -60,7 +60,7 @@ def fashion(args: argparse.Namespace) -> None:
 
 
 def fashion_mobile(args: argparse.Namespace) -> None:
-    settings = ["--set=preprocess.size=32,32", "--set=preprocess.channel_order=rgb", "--set=train.epochs=6"]
+    settings = ["--set=preprocess.size=32,32", "--set=preprocess.channel_order=rgb", "--set=train.epochs=4"]
     train(args, "fashion_mnist_lenet5", "fashion_mobilenet_v2", 0, [
         f"--data={args.fashion}", "--model=mobilenet_v2", "--set=train.learning_rate=0.05", *settings
     ])  # fmt: skip

@@ -48,20 +48,39 @@ def export_run(
         changes: "export.key=value" in place of the recipe's.
         as_json: print report.json instead of a table.
     """
-    from kcnn.export.bundle import REPORT, export
+    from kcnn.export.bundle import export
     from kcnn.recipe import override
     from kcnn.train.weights import RECIPE, read_recipe
 
     recipe = override(read_recipe(folder / RECIPE), changes)
     console.log_to(folder / "kcnn.log")
     bundle = export(folder, bundles, options=recipe.export, note=console.note)
+    show(bundle, console, as_json)
+    return bundle
+
+
+def published(folder: Path, bundles: Path) -> Path | None:
+    """Return the newest bundle of the run `folder` below `bundles` if it holds the run's very weights and recipe."""
+    from kcnn.export.runner import newest
+    from kcnn.train.weights import RECIPE, WEIGHTS, read_recipe
+
+    recipe = read_recipe(folder / RECIPE)
+    bundle = newest(bundles / recipe.name)
+    if not (bundle / WEIGHTS).is_file() or read_recipe(bundle / RECIPE) != recipe:
+        return None
+    return bundle if (bundle / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes() else None
+
+
+def show(bundle: Path, console: Console, as_json: bool = False) -> None:
+    """Print the report.json of a bundle as a table, or as it is."""
+    from kcnn.export.bundle import REPORT
+
     report = json.loads((bundle / REPORT).read_text(encoding="utf-8"))
     if as_json:
         console.json({"bundle": str(bundle), **report})
-    else:
-        columns = ("format", "KiB", "accuracy", "agreement", "difference", "ms")
-        console.table(f"{bundle}: {report['images']} images of {report['split']!r}", columns, rows(report))
-    return bundle
+        return
+    columns = ("format", "KiB", "accuracy", "agreement", "difference", "ms")
+    console.table(f"{bundle}: {report['images']} images of {report['split']!r}", columns, rows(report))
 
 
 def rows(report: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -5,6 +5,9 @@ The same command again goes on where the run stopped.
 
 import argparse
 import dataclasses
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +55,30 @@ def run(args: argparse.Namespace, console: Console) -> int:
     train(recipe, folder, console=console)
     evaluate_run(folder, console=console)
     if not args.no_export:
-        from kcnn.cli.export import export_run
-
-        export_run(folder, Path(args.bundles), console=console)
-    console.line(f"Watch the run:  tensorboard --logdir {folder / 'tensorboard'}")
+        publish(folder, Path(args.bundles), console)
+    console.line(f"Watch the run:  {program('tensorboard')} --logdir {folder / 'tensorboard'}")
     return 0
+
+
+def publish(folder: Path, bundles: Path, console: Console) -> None:
+    """Export the run, or show the bundle again that holds just these weights."""
+    from kcnn.cli.export import export_run, published, show
+
+    bundle = published(folder, bundles)
+    if bundle is None:
+        export_run(folder, bundles, console=console)
+    else:
+        console.note(f"{bundle} holds this very run already")
+        show(bundle, console)
+
+
+def program(name: str) -> str:
+    """Return how to call a program of this environment: its name where the PATH finds it, else its path."""
+    own = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found and Path(found).resolve() == own.resolve():
+        return name
+    return os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def recipe_of(args: argparse.Namespace) -> "Recipe":

@@ -66,8 +66,11 @@ def test_nothing_is_written_outside_runs_and_bundles(road):
 def test_the_same_command_again_says_that_it_is_finished(road):
     place, _ = road
     words = ["train", "digits_lenet5", "--set=train.epochs=6", "--set=export.min_agreement=0.9", "--name=digits"]
-    done = kcnn(*words, "--no_export", cwd=place)
-    assert "finished" in done.stderr
+    done = kcnn(*words, cwd=place)
+    assert "all 6 epochs are done" in done.stderr
+    assert "holds this very run already" in done.stderr
+    assert "int8" in done.stdout
+    assert [path.name for path in (place / "saved_models" / "digits").iterdir()] == ["1"]
 
 
 def test_evaluate_predict_and_benchmark_take_the_run_and_the_bundle(road):
