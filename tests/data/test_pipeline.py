@@ -1,0 +1,108 @@
+"""Batches: each example once an epoch, any start, any reader count, arrays and files alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kcnn.data import order, pipeline
+from kcnn.data.splits import array_split, encoded_split, file_split
+from kcnn.recipe import Preprocess
+
+RECORD = Preprocess(size=(6, 6), scale=1.0, mean=(0.0,), std=(1.0,), channel_order="gray")
+SIZE = 23
+
+
+def images():
+    return np.repeat(np.arange(SIZE, dtype=np.uint8), 36).reshape(SIZE, 6, 6, 1)
+
+
+@pytest.fixture(params=["arrays", "files", "encoded"])
+def split(request, tmp_path):
+    labels = np.arange(SIZE, dtype=np.int32)
+    if request.param == "arrays":
+        return array_split(images(), labels, "train")
+    files = []
+    for index, image in enumerate(images()):
+        files.append(str(tmp_path / f"naïve 図{index}.png"))
+        Image.fromarray(image[..., 0]).save(files[-1])
+    if request.param == "files":
+        return file_split(files, labels)
+    return encoded_split([Path(file).read_bytes() for file in files], labels, "train")
+
+
+def batches(split, **options):
+    values = {"batch_size": 5, "seed": 0, "epochs": 2} | options
+    return list(pipeline.training(split, RECORD, **values).as_numpy_iterator())
+
+
+def test_each_epoch_has_each_example_once(split):
+    found = batches(split)
+    assert [len(labels) for _, labels in found] == [5, 5, 5, 5, 3] * 2
+    labels = np.concatenate([labels for _, labels in found]).reshape(2, SIZE)
+    assert all(sorted(epoch) == list(range(SIZE)) for epoch in labels)
+    assert (labels[0] != labels[1]).any()
+    for pixels, numbers in found:
+        assert pixels.dtype == np.float32
+        np.testing.assert_array_equal(pixels[:, 2, 3, 0], numbers)
+
+
+def test_a_late_start_is_a_seek(split):
+    whole = batches(split)
+    for start in (1, 4, 5, 7, 10):
+        late = batches(split, start_step=start)
+        assert len(late) == 10 - start
+        for (x, y), (u, v) in zip(late, whole[start:], strict=True):
+            np.testing.assert_array_equal(x, u)
+            np.testing.assert_array_equal(y, v)
+
+
+def test_the_seed_changes_the_order(split):
+    assert (batches(split)[0][1] != batches(split, seed=1)[0][1]).any()
+
+
+def test_the_number_of_readers_changes_nothing(split, monkeypatch):
+    whole = batches(split)
+    monkeypatch.setattr(tf.data, "AUTOTUNE", 1)
+    for (x, y), (u, v) in zip(whole, batches(split), strict=True):
+        np.testing.assert_array_equal(x, u)
+        np.testing.assert_array_equal(y, v)
+
+
+def test_augment_gets_pixels_labels_and_keys(split):
+    def augment(pixels, labels, keys):
+        assert pixels.dtype == tf.uint8
+        return labels, keys
+
+    found = batches(split, augment=augment, epochs=1, seed=4)
+    for labels, keys in found:
+        expected = order.keys(tf.constant(labels, tf.int64), seed=4, epoch=0)
+        np.testing.assert_array_equal(keys, expected)
+
+
+def test_evaluation_goes_in_index_order(split):
+    found = list(pipeline.evaluation(split, RECORD, 10, raw=True).as_numpy_iterator())
+    assert [len(labels) for _, labels in found] == [10, 10, 3]
+    assert all(pixels.dtype == np.uint8 for pixels, _ in found)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in found]), np.arange(SIZE))
+    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in found]), images())
+    scaled, _ = next(iter(pipeline.evaluation(split, RECORD, 10)))
+    assert scaled.dtype == tf.float32
+
+
+def test_bad_examples_are_left_out(split):
+    kept = split.without(frozenset({3, 22}))
+    assert kept.size == SIZE - 2
+    assert kept.names(3) == split.names(4)
+    labels = np.concatenate([labels for _, labels in batches(kept, epochs=1)])
+    assert sorted(labels) == [i for i in range(SIZE) if i not in (3, 22)]
+    if kept.contents:
+        assert kept.contents(3) == split.contents(4)
+    if kept.arrays:
+        np.testing.assert_array_equal(kept.arrays["label"], kept.labels)
+
+
+def test_steps_cover_all():
+    assert [pipeline.steps_per_epoch(n, 5) for n in (1, 5, 6, 10)] == [1, 1, 2, 2]

@@ -1,0 +1,51 @@
+"""Resizing against Pillow, normalisation against its formula."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kcnn.data.preprocess import normalise, prepare, resize, to_channels
+from kcnn.recipe import Preprocess
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [(12, 10), (30, 20), (61, 90), (30, 41)])
+def test_bilinear_is_pillows(size):
+    found = resize(tf.constant(IMAGE), Preprocess(size=size)).numpy()
+    expected = np.asarray(Image.fromarray(IMAGE).resize(size[::-1], Image.Resampling.BILINEAR), int)
+    assert found.dtype == np.uint8
+    assert np.abs(found - expected).max() <= 1  # Pillow computes in integers
+
+
+def test_nearest_takes_pixel_centres():
+    found = resize(tf.constant(IMAGE[:6, :6]), Preprocess(size=(3, 2), interpolation="nearest"))
+    np.testing.assert_array_equal(found, IMAGE[[1, 3, 5]][:, [1, 4]])
+
+
+def test_a_batch_is_its_images():
+    batch = np.stack([IMAGE, IMAGE[::-1]])
+    record = Preprocess(size=(8, 8))
+    expected = [resize(tf.constant(image), record) for image in batch]
+    np.testing.assert_array_equal(resize(tf.constant(batch), record), expected)
+
+
+def test_normalise_is_its_formula():
+    record = Preprocess(scale=1 / 255, mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0))
+    expected = (IMAGE / 255 - [0.1, 0.2, 0.3]) / [0.5, 1.0, 2.0]
+    found = normalise(tf.constant(IMAGE), record)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_bgr_reverses_before_mean_and_std():
+    record = Preprocess(scale=1.0, mean=(103.0, 116.0, 123.0), std=(1.0,), channel_order="bgr")
+    np.testing.assert_allclose(normalise(tf.constant(IMAGE), record), IMAGE[..., ::-1] - [103.0, 116.0, 123.0])
+
+
+def test_channels_follow_the_record():
+    gray = Preprocess(size=(8, 8), channel_order="gray")
+    assert prepare(tf.constant(IMAGE), gray).shape == (8, 8, 1)
+    np.testing.assert_array_equal(to_channels(tf.constant(IMAGE), gray)[..., 0], Image.fromarray(IMAGE).convert("L"))
+    assert prepare(tf.constant(IMAGE[..., :1]), Preprocess(size=(8, 9))).shape == (8, 9, 3)
