@@ -19,7 +19,7 @@ from kcnn.errors import DataError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "examine", "scan"]
+__all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "examine", "pixels", "scan"]
 
 MAX_THREADS = 16
 LARGE = 1 << 25  # pixels, about 100 MB as RGB: such images are decoded one at a time
@@ -105,6 +105,18 @@ def examine(split: Split, *, digests: bool = False, advance: Callable[[int], Non
             yield from found
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def pixels(split: Split) -> Callable[[int], np.ndarray]:
+    """Return index -> uint8 (H, W, 1 or 3), as training sees it; unreadable images raise as `examine` catches."""
+    if split.arrays is not None:
+        return lambda index: split.arrays["image"][index]
+    import tensorflow as tf
+
+    decoded, contents = _decoder(split), split.contents
+    if contents is None:
+        return lambda index: decoded(tf.constant(index, tf.int64)).numpy()
+    return lambda index: decoded(tf.constant(contents(index))).numpy()
 
 
 def _array_look(split: Split, digests: bool) -> Callable[[int], Example]:

@@ -1,0 +1,121 @@
+"""Look at a data set before training: layout, counts, sizes, duplicates, images that cannot be read.
+
+Exit code 0 when training would take all of it, 2 when it would refuse something or leave something out.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kcnn.cli.console import Console
+from kcnn.errors import ConfigError
+
+HELP = "layout, counts, sizes, duplicates and bad files of a data set"
+SHOWN = 20  # classes, files and sizes that the summary lists
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add = parser.add_argument
+    add("data", metavar="DATA", help="folder or file of images, a name of `kcnn list sources`, or tfds:NAME")
+    add("--output", metavar="FOLDER", help="write report.html, with pictures, and report.json there; else nothing")
+    add("--json", action="store_true", help="print the report as JSON instead of the summary")
+    add("--max_bad_fraction", type=float, metavar="SHARE", help="of unreadable images allowed in training (0.01)")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Open the data, look at every image, print what was found."""
+    from kcnn.data import open_source
+    from kcnn.recipe import Data
+
+    output = _output_folder(args)
+    budget = {} if args.max_bad_fraction is None else {"max_bad_fraction": args.max_bad_fraction}
+    settings = Data(source=args.data, **budget)
+    source = open_source(Data(source=args.data, validation=0.0))
+
+    from kcnn.data.report import inspect
+
+    with console.progress(sum(source.info.splits.values()), "looking at every image") as bar:
+        report = inspect(source, layout_of(args.data), settings, bar.advance)
+    if output is not None:
+        from kcnn import atomic
+        from kcnn.data.report_page import page
+
+        atomic.write_text(output / "report.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        atomic.write_text(output / "report.html", page(report, source))
+    if args.json:
+        console.json(report)
+    else:
+        show(report, console)
+        if output is not None:
+            console.line(f"report: {output / 'report.html'}, {output / 'report.json'}")
+    return 0 if report["clean"] else 2
+
+
+def layout_of(data: str) -> str:
+    """Return the name of the layout that `open_source` sees in `data`."""
+    from kcnn.data import SOURCES, layouts
+
+    name = os.path.expanduser(data)
+    if name.startswith("tfds:"):
+        return "tensorflow-datasets"
+    if name in SOURCES.entries() or not layouts.is_path(name):
+        return "named source"
+    return layouts.recognise(name).name
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print a report: what it is, counts, sizes, then what was found."""
+    from kcnn.data.report import label_text, size_text, verdict
+
+    images = sum(split["examples"] for split in report["splits"].values())
+    console.line(f"{report['source']}: {report['layout']}, {images:,} images, {len(report['classes']):,} classes")
+    _show_counts(report, console)
+    if report["sizes"]:
+        formats = ", ".join(f"{count:,} {kind}" for kind, count in report["formats"].items())
+        console.line(f"sizes    {size_text(report['sizes'])}")
+        console.line(f"formats  {formats}")
+    for bad in report["unreadable"][:SHOWN]:
+        console.line(f"unreadable  {bad['name']}: {bad['reason']}")
+    if len(report["unreadable"]) > SHOWN:
+        console.line(f"... and {len(report['unreadable']) - SHOWN:,} more; --json or --output=FOLDER lists all")
+    for group in report["duplicates"][:5]:
+        names = [f"{image['name']} ({image['split']}, {label_text(image['label'])})" for image in group["images"][:4]]
+        more = f" and {len(group['images']) - 4} more" if len(group["images"]) > 4 else ""
+        console.line(f"same picture  {' = '.join(names)}{more}")
+    if len(report["duplicates"]) > 5:
+        console.line(f"... and {len(report['duplicates']) - 5:,} more; --json or --output=FOLDER lists all")
+    for finding in report["findings"]:
+        console.line(f"{finding['effect'].upper():<9} {finding['text']}")
+    console.line(verdict(report))
+
+
+def _show_counts(report: dict[str, Any], console: Console) -> None:
+    splits, classes = report["splits"], report["classes"]
+    rows = [(name, *(f"{split['per_class'][i]:,}" for split in splits.values())) for i, name in enumerate(classes)]
+    if len(rows) > SHOWN:
+        least = min(range(len(classes)), key=splits["train"]["per_class"].__getitem__)
+        rows = [*rows[: SHOWN - 1], rows[least]] if least >= SHOWN else rows[:SHOWN]
+        rows.append((f"... {len(classes) - len(rows):,} more", *("" for _ in splits)))
+    rows.append(("all images", *(f"{split['examples']:,}" for split in splits.values())))
+    if report["unreadable"]:
+        rows.append(("unreadable", *(f"{split['unreadable']:,}" for split in splits.values())))
+    console.table("", ("class", *splits), rows)
+
+
+def _output_folder(args: argparse.Namespace) -> Path | None:
+    """Return where the report goes, None for nowhere.
+
+    Raises:
+        ConfigError: it is a file, or lies inside the data, which stay untouched.
+    """
+    if not args.output:
+        return None
+    output, data = Path(args.output), Path(os.path.expanduser(args.data))
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output is {output}, which is a file; give a folder.")
+    if data.is_dir() and output.resolve().is_relative_to(data.resolve()):
+        raise ConfigError(f"--output={output} lies inside the data, which kcnn leaves untouched; choose another.")
+    return output

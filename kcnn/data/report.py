@@ -1,0 +1,243 @@
+"""What a data set holds and what training would do about it: the facts behind `kcnn check`."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kcnn.data import hold_out
+from kcnn.data.source import Source, Split
+from kcnn.data.verify import BadExample, Example, check_budget, examine
+from kcnn.errors import DataError
+from kcnn.recipe import Data
+
+SCHEMA = 1
+REFUSED, LEFT_OUT, WARNING = "refused", "left out", "warning"
+_NAMED = 5  # classes and files that one line names
+Found = dict[str, list[Example]]
+
+
+def inspect(
+    source: Source, layout: str, settings: Data | None = None, advance: Callable[[int], None] | None = None
+) -> dict[str, Any]:
+    """Look at every example of every split once and return what was found, as plain values for JSON.
+
+    Args:
+        source: with its own splits, nothing held out (`Data(validation=0.0)`).
+        layout: its name, for the report.
+        settings: `validation` and `max_bad_fraction` that training would use; None takes a recipe's defaults.
+        advance: called with the number of images done since its last call.
+
+    Returns:
+        "schema", "source", "layout", "licence", "classes" (names), "multi_label";
+        "splits": name -> {"examples", "unreadable", "per_class": examples of each class, unreadable ones too};
+        "formats": kind of file -> readable images;
+        "sizes": {"height", "width": [least, median, most] in pixels, upright; "distinct": number of sizes;
+        "common": up to 1,000 of [height, width, images], most frequent first}, None where nothing is readable;
+        "unreadable": [{"split", "index", "name", "reason"}];
+        "duplicates": groups of pixel-identical images, [{"images": [{"split", "index", "name", "label"}],
+        "across_splits", "labels_differ"}], those across splits first;
+        "findings": [{"effect", "text"}], where the effect of "refused" is that training or evaluation stops,
+        of "left out" that it goes on without these images, of "warning" that nobody stops you;
+        "clean": no finding is "refused" or "left out".
+    """
+    settings = settings or Data()
+    found = {name: list(examine(part, digests=True, advance=advance)) for name, part in source.splits.items()}
+    bad = {name: [BadExample(e.index, e.name, e.reason) for e in part if e.reason] for name, part in found.items()}
+    info = source.info
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "source": _plain(info.name),
+        "layout": layout,
+        "licence": info.licence,
+        "classes": [_plain(name) for name in info.classes],
+        "multi_label": info.multi_label,
+        "splits": {
+            name: {
+                "examples": part.size,
+                "unreadable": len(bad[name]),
+                "per_class": _counts(part.labels, len(info.classes)),
+            }
+            for name, part in source.splits.items()
+        },
+        "formats": dict(Counter(e.kind for part in found.values() for e in part if not e.reason).most_common()),
+        "sizes": _sizes(found),
+        "unreadable": [
+            {"split": split, "index": e.index, "name": _plain(e.name), "reason": _plain(e.reason)}
+            for split, part in bad.items()
+            for e in part
+        ],
+        "duplicates": _duplicates(source, found),
+    }
+    report["findings"] = [
+        *_refusals(source, bad, settings),
+        *_left_out(bad),
+        *_class_warnings(source, bad),
+        *_duplicate_warnings(report["duplicates"]),
+    ]
+    report["clean"] = all(finding["effect"] == WARNING for finding in report["findings"])
+    return report
+
+
+def verdict(report: dict[str, Any]) -> str:
+    """Return the report in one sentence."""
+    effects = {finding["effect"] for finding in report["findings"]}
+    if "refused" in effects:
+        return "Training or evaluation would refuse this data."
+    if "left out" in effects:
+        return "Training would go on without the images that cannot be read."
+    return "Training takes all of it, but see the warnings." if effects else "Clean: training takes all of it."
+
+
+def size_text(sizes: dict[str, Any]) -> str:
+    """Return the image sizes in one line, in pixels, height x width."""
+    if sizes["distinct"] == 1:
+        height, width, _ = sizes["common"][0]
+        return f"all {height} x {width} (height x width)"
+    (low, mid, high), (left, middle, right) = sizes["height"], sizes["width"]
+    return f"{sizes['distinct']:,} different, height {low}..{high} (median {mid}), width {left}..{right} ({middle})"
+
+
+def label_text(label: str | list[str]) -> str:
+    """Return a label of a report in one word, or "a+b" for several."""
+    return label if isinstance(label, str) else "+".join(label) or "no label"
+
+
+def _plain(text: str) -> str:
+    """Return `text` without the half characters that file names in another encoding bring."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _counts(labels: np.ndarray, classes: int) -> list[int]:
+    counts = labels.sum(axis=0, dtype=np.int64) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
+    return counts.tolist()
+
+
+def _sizes(found: Found) -> dict[str, Any] | None:
+    common = Counter(e.size for part in found.values() for e in part if e.size is not None)
+    if not common:
+        return None
+    sizes, times = np.array(list(common)), list(common.values())
+    ends = {}
+    for axis, side in enumerate(("height", "width")):
+        values = np.repeat(sizes[:, axis], times)
+        ends[side] = [int(values.min()), int(np.median(values)), int(values.max())]
+    return {
+        **ends,
+        "distinct": len(common),
+        "common": [[height, width, count] for (height, width), count in common.most_common(1000)],
+    }
+
+
+def _duplicates(source: Source, found: Found) -> list[dict[str, Any]]:
+    groups = defaultdict(list)
+    for split, part in found.items():
+        for example in part:
+            if not example.reason:
+                groups[example.digest].append((split, example))
+    result = []
+    for group in groups.values():
+        if len(group) < 2:
+            continue
+        images = [
+            {"split": split, "index": e.index, "name": _plain(e.name), "label": _label(source, split, e.index)}
+            for split, e in group
+        ]
+        across = len({image["split"] for image in images}) > 1
+        differ = len({repr(image["label"]) for image in images}) > 1
+        result.append({"images": images, "across_splits": across, "labels_differ": differ})
+    return sorted(result, key=lambda group: (not group["across_splits"], not group["labels_differ"]))
+
+
+def _label(source: Source, split: str, index: int) -> str | list[str]:
+    label, classes = source.splits[split].labels[index], source.info.classes
+    if np.ndim(label):
+        return [_plain(classes[i]) for i in np.flatnonzero(label)]
+    return _plain(classes[int(label)])
+
+
+def _refusals(source: Source, bad: dict[str, list[BadExample]], settings: Data) -> list[dict[str, str]]:
+    """Return what stops training or evaluation, asked of the very functions that stop them."""
+    findings = []
+    for name, rows in _as_trained(source, settings, findings).items():
+        split, shown = ("train", name) if name == "validation" and name not in source.splits else (name, name)
+        inside = set(rows.tolist())
+        offenders = [example for example in bad[split] if example.index in inside]
+        if split != shown:
+            shown = f"{shown} (held out of {split})"
+        try:
+            check_budget(offenders, len(rows), settings.max_bad_fraction)
+        except DataError as error:
+            stopped = "evaluation" if name == "test" else "training"
+            findings.append({"effect": REFUSED, "text": _plain(f"{shown}: {stopped} stops. {error}")})
+    return findings
+
+
+def _as_trained(source: Source, settings: Data, findings: list[dict[str, str]]) -> dict[str, np.ndarray]:
+    """Return split -> the indices that it has once a validation split is held out of "train"."""
+    numbered = {name: Split(size=p.size, read=p.read, labels=p.labels, names=str) for name, p in source.splits.items()}
+    plan = replace(source, splits=numbered)
+    try:
+        for name in numbered:
+            source.split(name)
+        plan = hold_out.with_validation(plan, settings.validation)
+    except DataError as error:
+        findings.append({"effect": REFUSED, "text": _plain(f"training stops. {error}")})
+    return {
+        name: np.array([int(part.names(row)) for row in range(part.size)], np.int64)
+        for name, part in plan.splits.items()
+    }
+
+
+def _left_out(bad: dict[str, list[BadExample]]) -> list[dict[str, str]]:
+    return [
+        {
+            "effect": LEFT_OUT,
+            "text": _plain(
+                f"{split}: {_count(len(part), 'image')} cannot be read: {_list([example.name for example in part])}."
+            ),
+        }
+        for split, part in bad.items()
+        if part
+    ]
+
+
+def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[dict[str, str]]:
+    """Return the classes that a split lacks; a class that "train" lacks cannot be learnt."""
+    findings, classes = [], source.info.classes
+    for split, part in source.splits.items():
+        readable = part.without([example.index for example in bad[split]])
+        missing = [classes[i] for i, count in enumerate(_counts(readable.labels, len(classes))) if count == 0]
+        if missing:
+            what = "cannot be learnt" if split == "train" else "are not measured there"
+            text = f"{split}: no readable image of {_count(len(missing), 'class', 'classes')}, which {what}: "
+            findings.append({"effect": WARNING, "text": _plain(text + _list(missing) + ".")})
+    return findings
+
+
+def _duplicate_warnings(groups: list[dict[str, Any]]) -> list[dict[str, str]]:
+    findings = []
+    pairs = Counter(
+        tuple(dict.fromkeys(image["split"] for image in group["images"])) for group in groups if group["across_splits"]
+    )
+    for splits, count in pairs.items():
+        text = f"{_count(count, 'picture')} in {' and '.join(splits)} at once: accuracy there is not to be trusted."
+        findings.append({"effect": WARNING, "text": text})
+    within = sum(not group["across_splits"] for group in groups)
+    if within:
+        findings.append({"effect": WARNING, "text": f"{_count(within, 'picture')} more than once in the same split."})
+    differ = sum(group["labels_differ"] for group in groups)
+    if differ:
+        findings.append({"effect": WARNING, "text": f"{_count(differ, 'picture')} with different labels."})
+    return findings
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _list(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
