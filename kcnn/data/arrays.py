@@ -16,7 +16,7 @@ from kcnn.errors import DataError
 
 MAX_CLASSES = 100_000  # a label beyond is taken for a mistake, not for a hundred thousand classes
 _IDX_SPLITS = {"train": ("train",), "validation": ("val", "validation"), "test": ("t10k", "test")}
-_NPZ_SPLITS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+_NPZ_SPLITS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test",)}
 _NPZ_IMAGES, _NPZ_LABELS = ("images", "image", "x"), ("labels", "label", "y")
 
 
@@ -50,14 +50,16 @@ def open_npz(path: str) -> Source:
     """
     root = Path(path)
     if root.is_dir():
-        stems = {split: [root / f"{stem}.npz" for stem in stems] for split, stems in _NPZ_SPLITS.items()}
-        files = {split: next((f for f in paths if f.is_file()), None) for split, paths in stems.items()}
+        files = {split: _npz_file(root, stems) for split, stems in _NPZ_SPLITS.items()}
         splits = {split: _npz_pair(file, "") for split, file in files.items() if file}
         if "train" not in splits:
-            raise DataError(f"{root} has {', '.join(s + '.npz' for s in splits) or 'no .npz file'} but no train.npz.")
+            present = ", ".join(sorted(file.name for file in root.glob("*.npz"))) or "no .npz file"
+            raise DataError(f"{root} has {present} but no train.npz; give that file, or rename it.")
     else:
         present = [split for split, stems in _NPZ_SPLITS.items() if _npz_key(root, _NPZ_IMAGES, stems)]
         splits = {split: _npz_pair(root, split) for split in present} or {"train": _npz_pair(root, "")}
+        if "train" not in splits:
+            raise DataError(f"{root} has arrays of {', '.join(splits)} but none of train, such as x_train.")
         root = root.parent
     return from_arrays(path, splits, read_class_names(root))
 
@@ -129,7 +131,8 @@ def from_arrays(
     multi_label = train.ndim == 2
     if not classes:
         count = train.shape[1] if multi_label else int(train.max(initial=-1)) + 1
-        check_labels(f"{name} train", train, MAX_CLASSES)
+        if count > MAX_CLASSES:
+            check_labels(f"{name} train", train, MAX_CLASSES)
         classes = [str(label) for label in range(count)]
     for split, (images, labels) in checked.items():
         if (labels.ndim == 2) != multi_label:
@@ -192,6 +195,10 @@ def read_class_names(folder: Path) -> tuple[str, ...]:
     """Return the lines of `folder`/classes.txt, empty when there is no such file."""
     path = folder / "classes.txt"
     return tuple(path.read_text(encoding="utf-8").strip().splitlines()) if path.is_file() else ()
+
+
+def _npz_file(root: Path, stems: Sequence[str]) -> Path | None:
+    return next((root / f"{stem}.npz" for stem in stems if (root / f"{stem}.npz").is_file()), None)
 
 
 def _npz_pair(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:

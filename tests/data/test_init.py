@@ -1,0 +1,98 @@
+"""`kcnn.load` and `kcnn.open_source` as a user meets them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kcnn
+from kcnn.errors import ConfigError, DataError, UnknownNameError
+from kcnn.recipe import Data
+
+
+def labels(dataset):
+    return np.concatenate([y for _, y in dataset.as_numpy_iterator()]).tolist()
+
+
+def test_load_gives_a_plain_finite_dataset():
+    train = kcnn.load("digits", batch_size=100)
+    assert isinstance(train, tf.data.Dataset)
+    assert train.cardinality() == 15
+    batches = list(train.as_numpy_iterator())
+    assert sum(len(y) for _, y in batches) == 1442
+    images, ids = batches[0]
+    assert images.shape == (100, 8, 8, 1)
+    assert images.dtype == np.float32
+    assert ids.dtype == np.int32
+    assert {images.min(), images.max()} == {0.0, 1.0}
+
+
+def test_train_is_reshuffled_and_the_seed_repeats_it():
+    train = kcnn.load("digits", seed=1)
+    first, second = labels(train), labels(train)
+    assert first != second
+    assert sorted(first) == sorted(second)
+    again = kcnn.load("digits", seed=1)
+    assert [labels(again), labels(again)] == [first, second]
+    assert labels(kcnn.load("digits", seed=2)) != first
+
+
+def test_test_stays_in_order():
+    expected = kcnn.open_source("digits").split("test").labels.tolist()
+    assert labels(kcnn.load("digits", split="test")) == expected
+    assert labels(kcnn.load("digits", split="test", shuffle=True)) != expected
+
+
+def test_sizes_and_channels(shared_data):
+    images, _ = next(iter(kcnn.load("digits", image_size=(28, 20), channels=3)))
+    assert images.shape == (32, 28, 20, 3)
+    folder = str(shared_data / "flowers_mini")
+    images, _ = next(iter(kcnn.load(folder, image_size=(40, 30), batch_size=4)))
+    assert images.shape == (4, 40, 30, 3)
+    with pytest.raises(ConfigError, match="pass image_size"):
+        kcnn.load(folder)
+
+
+def test_a_model_of_ones_own_fits_it():
+    import keras
+
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)])
+    model.compile(
+        keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
+    history = model.fit(kcnn.load("digits"), epochs=3, verbose=0).history
+    assert history["accuracy"][-1] > 0.5  # chance is 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "error", "message"),
+    [
+        ("digit", "train", UnknownNameError, "Did you mean 'digits'"),
+        ("digits", "validation", UnknownNameError, "Known: test, train"),
+        ("./nowhere", "train", DataError, "does not exist"),
+    ],
+)
+def test_mistakes_are_explained(name, split, error, message):
+    with pytest.raises(error, match=message):
+        kcnn.load(name, split=split)
+
+
+def test_validation_and_limit_of_a_recipe():
+    source = kcnn.open_source(Data(source="digits", validation=0.2, limit=50))
+    assert source.info.splits == {"train": 50, "validation": 50, "test": 50}
+    assert set(source.split("validation").labels) == set(range(10))
+
+
+def test_importing_and_listing_sources_needs_no_tensorflow():
+    code = "import sys; from kcnn.data import SOURCES; print(SOURCES.names(), 'tensorflow' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "digits" in found.stdout
+    assert found.stdout.strip().endswith("False")
+
+
+def test_a_source_from_outside(monkeypatch):
+    monkeypatch.setattr(kcnn.data.SOURCES, "_builtins", dict(kcnn.data.SOURCES._builtins))
+    kcnn.data.SOURCES.add("more_digits", "kcnn.data.arrays:open_digits")
+    assert kcnn.open_source("more_digits").info.name == "digits"
