@@ -138,7 +138,7 @@ def check_learning(task: Task, recipe: Recipe, source: Source, model: keras.Mode
         before = _loss(model, batch)
         expect(bool(np.isfinite(before)), f"{where}: the loss of the first batch is {before}.")
         _restore(model.variables, start)
-        model.fit(tf.data.Dataset.from_tensors(batch).repeat(2), verbose=0)
+        model.fit(tf.data.Dataset.from_tensors(batch).repeat(2), shuffle=False, verbose=0)
         learnt = {id(variable) for variable in model.trainable_variables}
         fixed = [(v, s) for v, s in zip(model.variables, start, strict=True) if id(v) not in learnt]
         _restore([v for v, _ in fixed], [s for _, s in fixed])

@@ -16,8 +16,8 @@ def source(labels, num_classes, names=None, **splits):
     several = labels.ndim == 2
     rng = np.random.default_rng(0)
     found = {}
-    for name, chosen in {"train": labels, "validation": labels, "test": labels, **splits}.items():
-        chosen = np.asarray(chosen, np.uint8 if several else np.int32)
+    for name, given in {"train": labels, "validation": labels, "test": labels, **splits}.items():
+        chosen = np.asarray(given, np.uint8 if several else np.int32)
         level = (chosen @ np.arange(1, num_classes + 1) if several else chosen + 1) * (200 // max(num_classes, 1))
         noise = rng.integers(0, 40, (len(chosen), 16, 16, 1))
         images = np.clip(level[:, None, None, None] + noise, 0, 255).astype(np.uint8)

@@ -14,7 +14,7 @@ from .sources import recipe, source
 
 LABELS = [0, 1, 2, 1, 0, 2, 2, 1, 0, 1, 2]
 EVERYTHING = {
-    "mixup": 0.4, "cutmix": 1.0, "crop_padding": 3, "flip": True, "erasing": 0.5, "colour": 0.4, "randaugment": 2,
+    "mixup": 0.4, "cutmix": 1.0, "crop_padding": 3, "flip": True, "erasing": 0.5, "colour": 0.4, "randaugment": 1,
 }  # fmt: skip
 
 
@@ -49,15 +49,15 @@ def test_training_shows_every_example_once_an_epoch():
     assert first != second
 
 
-@pytest.mark.parametrize("start", [1, 3, 5])
-def test_training_from_a_later_step_is_the_rest_of_the_stream(start):
+def test_training_from_a_later_step_is_the_rest_of_the_stream():
     data = source(LABELS, 3)
     whole = collect(dataset(recipe(**EVERYTHING), data, "train", training=True))
-    rest = collect(dataset(recipe(**EVERYTHING), data, "train", training=True, start_step=start))
-    assert len(rest) == 6 - start
-    for (x, y), (x2, y2) in zip(whole[start:], rest, strict=True):
-        np.testing.assert_array_equal(x, x2)
-        np.testing.assert_array_equal(y, y2)
+    for start in (2, 5):  # within the first epoch of three steps, within the second
+        rest = collect(dataset(recipe(**EVERYTHING), data, "train", training=True, start_step=start))
+        assert len(rest) == 6 - start
+        for (x, y), (x2, y2) in zip(whole[start:], rest, strict=True):
+            np.testing.assert_array_equal(x, x2)
+            np.testing.assert_array_equal(y, y2)
 
 
 @pytest.mark.parametrize("setting", EVERYTHING)
@@ -91,9 +91,9 @@ def test_fewer_examples_than_a_batch():
 
 def test_recipe_and_data_must_agree():
     one, several = source(LABELS, 3), source(np.eye(3)[LABELS], 3)
-    with pytest.raises(ConfigError, match="one label an image; set config.multi_label=false"):
+    with pytest.raises(ConfigError, match=r"one label an image; set config\.multi_label=false"):
         dataset(recipe(multi_label=True), one, "train", training=True)
-    with pytest.raises(ConfigError, match="several labels an image; set config.multi_label=true"):
+    with pytest.raises(ConfigError, match=r"several labels an image; set config\.multi_label=true"):
         dataset(recipe(), several, "train", training=True)
     wide = dataclasses.replace(recipe(), model=dataclasses.replace(recipe().model, num_classes=10))
     with pytest.raises(ConfigError, match="num_classes is 10 but made has 3 classes"):

@@ -43,7 +43,8 @@ def test_the_files_of_a_report(tmp_path):
     assert report == json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert (report["data"], report["split"], report["examples"], report["accuracy"]) == ("made", "test", 7, 1.0)
     assert read(tmp_path / "confusion_matrix.csv") == [
-        ["true/predicted", "cat", "dog", "émeu"], ["cat", "2", "0", "0"], ["dog", "0", "2", "0"], ["émeu", "0", "0", "3"],
+        ["true/predicted", "cat", "dog", "émeu"],
+        ["cat", "2", "0", "0"], ["dog", "0", "2", "0"], ["émeu", "0", "0", "3"],
     ]  # fmt: skip
     assert read(tmp_path / "metrics.csv")[3] == ["émeu", "1.0", "1.0", "1.0", "3"]
 

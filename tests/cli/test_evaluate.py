@@ -1,0 +1,116 @@
+"""`kcnn evaluate` on a small run: table, files, JSON, and the sentences for what cannot be measured."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kcnn.cli.console import Console
+from kcnn.cli.main import run
+from kcnn.recipe import Data, Model, Preprocess, Recipe
+from kcnn.tasks import TASKS
+from kcnn.tasks.classification.config import ClassificationConfig
+from kcnn.train.weights import save_model
+
+RECIPE = Recipe(
+    name="digits",
+    data=Data(source="digits", limit=60),
+    preprocess=Preprocess(size=(16, 16), channel_order="gray"),
+    model=Model(name="tiny_lenet5"),
+    config=ClassificationConfig(),
+)
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """Return a run folder as training leaves it, with weights fresh from the initialiser."""
+    from kcnn.data import open_source
+
+    info = open_source(RECIPE.data).info
+    save_model(tmp_path / "run", TASKS.get("classification").model(RECIPE, info), RECIPE, info)
+    return tmp_path / "run"
+
+
+def kcnn(*words):
+    return run([str(word) for word in words], Console())
+
+
+def test_the_table_and_the_files(run_folder, capfd):
+    assert kcnn("evaluate", run_folder) == 0
+    out = capfd.readouterr().out
+    report = json.loads((run_folder / "report" / "report.json").read_text())
+    assert report["split"] == "test"
+    assert all(f"{row['f1']:.4f}" in out for row in report["per_class"])
+    assert f"accuracy{report['accuracy']:>22.4f}" in out
+    for name in ("confusion_matrix", "reliability", "worst_predictions"):
+        assert str(run_folder / "report" / f"{name}.png") in out
+        assert (run_folder / "report" / f"{name}.png").is_file()
+
+
+def test_another_split_keeps_the_report_that_is_there(run_folder, capfd):
+    kcnn("evaluate", run_folder)
+    before = (run_folder / "report" / "report.json").read_text()
+    assert kcnn("evaluate", run_folder, "--split=validation", "--json") == 0
+    out = capfd.readouterr().out
+    report = json.loads(out[out.index("{") :])
+    assert report["split"] == "validation"
+    assert json.loads((run_folder / "report" / "validation" / "report.json").read_text()) == report
+    assert (run_folder / "report" / "report.json").read_text() == before
+
+
+def test_json_alone_on_stdout(run_folder, capfd):
+    assert kcnn("evaluate", run_folder, "--json") == 0
+    assert json.loads(capfd.readouterr().out)["examples"] > 0
+
+
+def test_the_pictures_reach_tensorboard(run_folder):
+    assert kcnn("evaluate", run_folder) == 0
+    assert list((run_folder / "tensorboard").rglob("events.out.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--split=tset"], "Did you mean 'test'"),
+        (["--jsn"], "Did you mean '--json'"),
+    ],
+)
+def test_wrong_flags(run_folder, words, message, capfd):
+    assert kcnn("evaluate", run_folder, *words) == 2
+    assert message in capfd.readouterr().err
+
+
+def test_no_run_and_an_unfinished_run(run_folder, tmp_path, capfd):
+    assert kcnn("evaluate", tmp_path / "nowhere") == 3
+    assert "is not a run" in capfd.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+    (run_folder / "weights.safetensors").unlink()
+    assert kcnn("evaluate", run_folder) == 3
+    assert "not finished" in capfd.readouterr().err
+
+
+def test_data_with_other_classes_than_the_run(run_folder, capfd):
+    text = (run_folder / "model.json").read_text()
+    record = json.loads(text)
+    record["classes"] = ["zero", *record["classes"][1:]]
+    (run_folder / "model.json").write_text(json.dumps(record))
+    assert kcnn("evaluate", run_folder) == 2
+    err = capfd.readouterr().err
+    assert "new: 0; gone: zero" in err
+    assert "Train again" in err
+
+
+def test_data_without_a_held_out_split(tmp_path, capfd):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    data = tmp_path / "data.npz"
+    np.savez(data, images=rng.integers(0, 255, (20, 16, 16, 1), dtype=np.uint8), labels=np.arange(20) % 2)
+    from kcnn.data import open_source
+
+    recipe = replace(RECIPE, data=Data(source=str(data), validation=0.0))
+    info = open_source(recipe.data).info
+    save_model(tmp_path / "run", TASKS.get("classification").model(recipe, info), recipe, info)
+    assert kcnn("evaluate", tmp_path / "run") == 2
+    assert "--split=train" in capfd.readouterr().err
+    assert kcnn("evaluate", tmp_path / "run", "--split=train") == 0
