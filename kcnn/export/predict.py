@@ -1,10 +1,8 @@
 """Predictions for image files, one answer for each, also for the ones that cannot be read."""
 
 import glob
-import io
 import itertools
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +81,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
     import tensorflow as tf
 
     from kcnn.data.decode import decode
+    from kcnn.data.headers import check_header
     from kcnn.data.preprocess import resize
 
     record = runner.preprocess
@@ -94,37 +93,25 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
     def read(name: str) -> tuple[Prediction, np.ndarray | None]:
         try:
             contents = Path(name).read_bytes()
-            check_size(contents)
+            kind = check_header(contents).kind
             image, resized = pixels(tf.constant(contents))
         except OSError as error:
             empty = os.path.isdir(name)
             return Prediction(name, error="folder without an image" if empty else error.strerror), None
-        except (DataError, tf.errors.OpError) as error:
-            return Prediction(name, error=_reason(error)), None
+        except DataError as error:
+            return Prediction(name, error=str(error)), None
+        except tf.errors.OpError as error:
+            return Prediction(name, error=_reason(error, kind, contents)), None
         return Prediction(name, image=image.numpy()), resized.numpy()
 
     return read
 
 
-def check_size(contents: bytes) -> None:
-    """Refuse an encoded image that would fill the memory, from its header alone.
+def _reason(error: Exception, kind: str, contents: bytes) -> str:
+    """Return why the decoder refuses an image, without the graph's node names."""
+    from kcnn.data.headers import is_cut_short
 
-    Raises:
-        DataError: more than 178,956,970 pixels, Pillow's own limit.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            Image.open(io.BytesIO(contents), formats=("JPEG", "PNG", "GIF", "BMP")).close()
-        except Image.DecompressionBombError as error:
-            raise DataError(str(error)) from error
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-            return  # the decoder says what is wrong with it
-
-
-def _reason(error: Exception) -> str:
-    """Return why an image cannot be decoded, without the graph's node names."""
-    text = str(getattr(error, "message", error)).partition("[[")[0].partition("\n")[0]
-    return f"not a readable JPEG, PNG, GIF or BMP image: {text.strip()}"
+    if is_cut_short(kind, contents):
+        return f"{kind} cut short ({len(contents):,} bytes); fetch it again"
+    text = " ".join(str(getattr(error, "message", error)).partition("[[")[0].split())
+    return f"damaged {kind}: {text.rpartition('{{node')[0].strip() or text}"

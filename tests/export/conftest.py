@@ -83,3 +83,17 @@ def digits():
 
     record = Preprocess(size=(28, 28), channel_order="gray")
     return sample(open_source("digits").split("test"), record, 100)
+
+
+def without_metadata(file: Path, target: Path) -> Path:
+    """Write the LiteRT model `file` to `target` as the converter would leave it, without metadata and archive."""
+    from kcnn.export import flatbuffer
+    from kcnn.export.metadata import BUFFER
+
+    model = flatbuffer.read_model(file)
+    for item in model.metadata:
+        if item.name == BUFFER.encode():
+            model.buffers[item.buffer].data = None
+    model.metadata = [item for item in model.metadata if item.name != BUFFER.encode()]
+    target.write_bytes(flatbuffer.pack_model(model))
+    return target

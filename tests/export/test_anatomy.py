@@ -1,0 +1,58 @@
+"""Reading LiteRT flatbuffers: what is in them, and what is refused."""
+
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from kcnn.errors import ExportError
+from kcnn.export import flatbuffer
+from kcnn.export.anatomy import anatomy, check_built_in, layer_of
+
+
+def test_operations_of_a_known_network(bundle):
+    """LeNet-5: two convolutions, two poolings, three dense layers; normalisation is MUL and SUB."""
+    ops = anatomy(bundle / "model_fp32.tflite").ops
+    assert {name: ops[name] for name in ("CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX")} == {
+        "CONV_2D": 2,
+        "MAX_POOL_2D": 2,
+        "FULLY_CONNECTED": 3,
+        "SOFTMAX": 1,
+    }
+
+
+@pytest.mark.parametrize("code", [b"FlexRoll", b"MyOp"])
+def test_a_flex_or_custom_operation_is_refused_with_its_layer(bundle, tmp_path, code):
+    """The file's softmax is turned into an operation that no plain interpreter knows."""
+    model = flatbuffer.read_model(bundle / "model_fp32.tflite")
+    for operator in model.operatorCodes:
+        if operator.builtinCode == schema.BuiltinOperator.SOFTMAX:
+            operator.builtinCode = operator.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+            operator.customCode = code
+    for operator in model.subgraphs[0].operators:
+        if model.operatorCodes[operator.opcodeIndex].customCode:
+            operator.builtinOptions = None
+            operator.builtinOptionsType = 0
+            model.subgraphs[0].tensors[operator.outputs[0]].name = b"net_1/head_2/Roll"
+    file = tmp_path / "flex.tflite"
+    file.write_bytes(flatbuffer.pack_model(model))
+    with pytest.raises(ExportError, match=rf"flex\.tflite: .*{code.decode()} in layer 'head'"):
+        check_built_in(file, "fp32", ["head"])
+
+
+def test_int8_with_a_float_tensor_is_refused(bundle):
+    with pytest.raises(ExportError, match="has tensors of type FLOAT32"):
+        check_built_in(bundle / "model_dynamic.tflite", "int8")
+    check_built_in(bundle / "model_int8.tflite", "int8")
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("net_1/conv1_1/Conv2D", "layer 'conv1'"),
+        ("net_1/conv1/Conv2D", "layer 'conv1'"),
+        ("block_2/x", "layer 'block_2'"),
+        ("somewhere/else", "'somewhere/else'"),
+        ("", "an unnamed place"),
+    ],
+)
+def test_layer_of(place, expected):
+    assert layer_of(place, ["conv1", "block_2", "block"]) == expected
