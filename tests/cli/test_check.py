@@ -1,0 +1,120 @@
+"""The verb `check`, as typed."""
+
+import hashlib
+import json
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcnn.cli import main
+
+
+def check(capsys, *arguments):
+    code = main.run(["check", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def digest(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(path, hashlib.sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns) for path in files]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(20):
+            image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            image.save(tmp_path / "data" / name / f"{index}.png")
+    return tmp_path / "data"
+
+
+def test_a_clean_data_set(capsys, folder):
+    before = digest(folder)
+    code, out, _ = check(capsys, folder)
+    assert code == 0
+    assert "ImageFolder, 40 images, 2 classes" in out
+    assert "Clean" in out
+    assert digest(folder) == before
+
+
+def test_bad_files_are_listed_and_decide_the_exit_code(capsys, folder):
+    (folder / "cat" / "note.jpg").write_text("not a photo")
+    code, out, _ = check(capsys, folder)
+    assert code == 2
+    assert "note.jpg: it is text" in out
+    assert "REFUSED" in out
+    code, out, _ = check(capsys, folder, "--max_bad_fraction=0.1")
+    assert code == 2
+    assert "LEFT OUT" in out
+    assert "REFUSED" not in out
+
+
+def test_json_alone_on_stdout(capsys, folder):
+    code, out, _ = check(capsys, folder, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["layout"] == "ImageFolder"
+    assert report["splits"]["train"]["per_class"] == [20, 20]
+
+
+def test_the_report_goes_where_it_is_told_and_not_into_the_data(capsys, folder, tmp_path):
+    code, out, _ = check(capsys, folder, f"--output={tmp_path / 'out'}")
+    assert code == 0
+    assert "report.html" in out
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["clean"]
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<!DOCTYPE html>")
+    before = digest(folder)
+    code, _, err = check(capsys, folder, f"--output={folder / 'report'}")
+    assert code == 2
+    assert "untouched" in err
+    assert digest(folder) == before
+
+
+def test_embedded_digits(capsys):
+    code, out, _ = check(capsys, "digits")
+    assert code == 0
+    assert "1,797 images, 10 classes" in out
+
+
+@pytest.mark.parametrize(
+    ("arrange", "message"),
+    [
+        (lambda root: None, "empty folder"),
+        (lambda root: (root / "a" / "b" / "c").mkdir(parents=True), "has no image"),
+        (lambda root: Image.new("L", (4, 4)).save(root / "loose.png"), "side by side"),
+        (lambda root: (root / "notes.txt").write_text("x"), "nothing that kcnn knows"),
+    ],
+)
+def test_what_is_no_data_set_is_explained(capsys, tmp_path, arrange, message):
+    root = tmp_path / "data"
+    root.mkdir()
+    arrange(root)
+    code, out, err = check(capsys, root)
+    assert code == 2
+    assert out == ""
+    assert message in err
+
+
+def test_other_tasks_data_are_named(capsys, shared_data):
+    for folder, what in (("coco_mini", "COCO"), ("voc_mini", "VOC"), ("coco128_yolo", "YOLO"), ("camvid", "mask")):
+        code, _, err = check(capsys, shared_data / folder)
+        assert code == 2
+        assert what in err
+        assert "Classification cannot read it" in err
+
+
+def test_a_thousand_small_images_take_about_a_second(capsys, tmp_path):
+    for index in range(1000):
+        path = tmp_path / "data" / f"class{index % 4}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (index % 256, index // 256, 7)).save(path)
+    check(capsys, tmp_path / "data")  # imports and traces
+    start = time.process_time()
+    code, _, _ = check(capsys, tmp_path / "data")
+    assert code == 0
+    assert time.process_time() - start < 4  # CPU time of a shared machine; 1 s is the aim
