@@ -8,10 +8,6 @@ from kcnn.data import augment, pipeline
 from kcnn.data.mix import mix
 from kcnn.data.preprocess import normalise
 from kcnn.data.randaugment import randaugment
-from kcnn.data.augment import colour, crop, erase, flip
-from kcnn.data.mix import mix
-from kcnn.data.preprocess import normalise
-from kcnn.data.randaugment import randaugment
 from kcnn.errors import ConfigError, DataError
 from kcnn.tasks.classification.config import ClassificationConfig
 

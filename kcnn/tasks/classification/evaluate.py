@@ -84,7 +84,8 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]])
 
 
 def _write_pictures(found: Findings, part: "Split", info: "Info", report: dict[str, Any], folder: Path) -> None:
-    about = f"{info.name} {report['split']}"
+    place = Path(info.name)
+    about = f"{place.resolve().name if place.exists() else info.name} {report['split']}"
     score = f"{about}: {report['accuracy']:.1%} of {part.size:,} right"
     if info.multi_label:
         table = figures.outcomes(found.table, info.classes, f"{about}: {part.size:,} images")

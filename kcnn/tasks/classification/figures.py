@@ -163,16 +163,17 @@ def image_grid(
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     figure = Figure(figsize=(max(2.1 * columns, 4.2), (1.95 + 0.19 * lines) * rows + 0.5), layout="constrained")
     figure.suptitle(title, fontsize=13, color=INK)
-    cells = figure.subplots(rows, columns, squeeze=False).flat
-    for axes in cells:
-        axes.axis("off")
-    for place, (axes, image) in enumerate(zip(figure.axes, images, strict=False)):
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        if place >= len(images):
+            axes.axis("off")
+            continue
+        image = images[place]
         shown = image[..., 0] if image.shape[-1] == 1 else image
         axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        colour = colours[place] if colours else INK
-        axes.text(
-            0.5, -0.04, captions[place], transform=axes.transAxes, ha="center", va="top", fontsize=9, color=colour
-        )
+        caption = "\n".join(_short(line, 32) for line in captions[place].splitlines())
+        axes.set_xlabel(caption, fontsize=9, color=colours[place] if colours else INK)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
     return figure
 
 

@@ -20,7 +20,7 @@ def test_small_confusion_matrix_shows_counts_and_names():
     assert figure.get_suptitle() == "pets test: 90% right"
 
 
-@pytest.mark.parametrize("count", [26, 100, 1000])
+@pytest.mark.parametrize("count", [26, 100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_large_confusion_matrix_lists_the_worst_pairs(count, tmp_path):
     matrix = 10 * np.eye(count, dtype=int)
     matrix[3, 7], matrix[9, 2] = 6, 8
@@ -56,10 +56,10 @@ def test_outcomes_draws_found_missed_and_claimed():
 def test_image_grid_takes_any_sizes_and_at_most_sixteen(tmp_path):
     images = [np.zeros((5 + i, 40, 1 + 2 * (i % 2)), np.uint8) for i in range(20)]
     figure = figures.image_grid(images, [f"image {i}" for i in range(20)], "grid")
-    assert [texts(axes)[0] for axes in figure.axes] == [f"image {i}" for i in range(16)]
+    assert [axes.get_xlabel() for axes in figure.axes] == [f"image {i}" for i in range(16)]
     single = figures.image_grid(images[:1], ["one"], "single", ["#c23b3b"])
     figures.save(single, tmp_path / "single.png")
-    assert single.axes[0].texts[0].get_color() == "#c23b3b"
+    assert single.axes[0].xaxis.label.get_color() == "#c23b3b"
 
 
 def test_save_leaves_matplotlibs_state_alone(tmp_path):
