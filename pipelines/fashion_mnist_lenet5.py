@@ -13,7 +13,7 @@ def recipe(smoke: bool = False) -> r.Recipe:
         data=r.Data(source="fashion_mnist", validation=0.0),
         preprocess=r.Preprocess(size=(28, 28), mean=(0.286,), std=(0.353,), channel_order="gray"),
         model=r.Model(name="lenet5"),
-        config=ClassificationConfig(flip=True, erasing=0.3, label_smoothing=0.1),
+        config=ClassificationConfig(flip=True, crop_padding=1, erasing=0.2),
         train=r.Train(
             epochs=20,
             batch_size=128,

@@ -140,12 +140,13 @@ def test_a_target_without_both_parts_is_refused(target):
 def test_the_toy_task_is_found_without_an_install(monkeypatch):
     from kcnn.tasks import TASKS
 
+    before = TASKS.names()
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins"))
     TASKS.refresh()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert TASKS.names() == ["brightness", "classification"]
+            assert TASKS.names() == sorted(["brightness", *before])
         assert TASKS.entries()["brightness"].owner == "kcnn-brightness"
         assert TASKS.get("brightness").name == "brightness"
     finally:

@@ -88,20 +88,24 @@ def multiply_adds(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) 
 
 
 def _convolution(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
-    return math.prod(output[1:]) * math.prod(layer.kernel_size) * (inputs[-1] // layer.groups)
+    return math.prod(output[1:]) * _taps(layer) * (inputs[-1] // int(layer.groups))
 
 
 def _depthwise(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
-    return math.prod(output[1:]) * math.prod(layer.kernel_size)
+    return math.prod(output[1:]) * _taps(layer)
 
 
 def _separable(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
-    middle = inputs[-1] * layer.depth_multiplier
-    return math.prod(output[1:-1]) * middle * (math.prod(layer.kernel_size) + output[-1])
+    middle = inputs[-1] * int(layer.depth_multiplier)
+    return math.prod(output[1:-1]) * middle * (_taps(layer) + output[-1])
 
 
 def _transposed(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:
-    return math.prod(inputs[1:]) * math.prod(layer.kernel_size) * output[-1]
+    return math.prod(inputs[1:]) * _taps(layer) * output[-1]
+
+
+def _taps(layer: Any) -> int:
+    return math.prod(int(size) for size in layer.kernel_size)
 
 
 def _dense(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) -> int:

@@ -72,7 +72,7 @@ def test_debug_adds_the_traceback(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_surroundings_and_interrupts_have_their_own_codes(monkeypatch, capsys):
+def test_surroundings_and_interrupts_have_their_own_codes(monkeypatch, capfd):
     def raising(error):
         def verb(args, console):
             raise error
@@ -85,7 +85,7 @@ def test_surroundings_and_interrupts_have_their_own_codes(monkeypatch, capsys):
     assert raising(FileNotFoundError(2, "No such file or directory", "nowhere")) == 2
     assert raising(KeyboardInterrupt()) == 130
     assert raising(ZeroDivisionError("division by zero")) == 1
-    errors = capsys.readouterr().err
+    errors = capfd.readouterr().err
     assert "(nowhere)" in errors
     assert "fault of kcnn" in errors
 
