@@ -81,6 +81,7 @@ def test_verify_accepts_the_bundle_and_names_a_changed_file(bundle, tmp_path):
         verify(copy)
 
 
+@pytest.mark.slow
 def test_versions_count_up(run, tmp_path):
     (tmp_path / "tiny_digits" / "notes").mkdir(parents=True)
     (tmp_path / "tiny_digits" / "9").mkdir()
@@ -110,7 +111,12 @@ def test_an_unfinished_run_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(bundles, "_write_json"), (bundles, "_manifest"), (bundles, "_write_formats"), (metadata, "attach")],
+    [
+        (bundles, "_write_json"),
+        (bundles, "_manifest"),
+        (bundles, "_write_formats"),
+        pytest.param(metadata, "attach", marks=pytest.mark.slow),
+    ],
 )
 def test_no_disk_space_leaves_nothing(run, tmp_path, monkeypatch, module, name):
     """Each stage fails as a full disk makes it fail, after the stages before it have written their files."""

@@ -13,7 +13,7 @@ from kcnn.export.predict import BATCH, find_files, predict_files, reader
 from kcnn.export.runner import open_model
 from kcnn.tasks import TASKS
 
-ODD = "cmyk.jpg exif6.jpg palette.png palette_alpha.png sixteen.png gray_alpha.png moving.gif p.bmp".split()
+ODD = [
     "cmyk.jpg",
     "exif6.jpg",
     "palette.png",
@@ -22,7 +22,7 @@ ODD = "cmyk.jpg exif6.jpg palette.png palette_alpha.png sixteen.png gray_alpha.p
     "gray_alpha.png",
     "moving.gif",
     "p.bmp",
-)
+]
 
 
 @pytest.fixture(scope="module")
