@@ -6,8 +6,8 @@ What each kind of file becomes (the tests hold every line against Pillow):
 |---|---|
 | JPEG | exact integer transform, equal to Pillow; gray is repeated; CMYK and YCCK become `(255-C)(255-K)/255` |
 | PNG | palette colours looked up; 1, 2 and 4 bit gray stretched to 0..255; of 16 bits the high byte; alpha dropped |
-| GIF | the first frame, as RGB |
-| BMP | 8 bit (palette looked up), 24 bit and 32 bit (alpha dropped), uncompressed |
+| GIF | the first frame, as RGB; transparent pixels become black |
+| BMP | 8 bit (palette looked up), 24 bit and 32 bit (any byte order, alpha dropped), uncompressed |
 | EXIF | orientation 1..8 of a JPEG's APP1 or a PNG's eXIf chunk is applied: the image stands upright |
 
 Gray from colour is `(19595 R + 38470 G + 7471 B + 32768) / 65536`, the ITU-R 601 luma (0.299, 0.587, 0.114) in
@@ -93,7 +93,17 @@ def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
         colours = tf.cast(tf.gather(palette, index)[..., 2::-1], tf.uint8)
         return tf.where((index < known)[..., None], colours, tf.zeros_like(colours))
 
-    return tf.cond(tf.shape(image)[-1] == 1, look_up, lambda: image[..., :3])
+    def in_order() -> tf.Tensor:
+        """Masks say which byte of a pixel is red, green and blue; TensorFlow takes them for 2, 1 and 0."""
+        masks = tf.reshape(_bytes(contents, 54, 12), (3, 4))
+        whole = tf.debugging.Assert(tf.reduce_all(tf.sort(masks) == (0, 0, 0, 255)), ["BMP with masks", masks])
+        with tf.control_dependencies([whole]):
+            at = tf.gather((2, 1, 0, 3), tf.argmax(masks, axis=1))
+        return tf.gather(image, at, axis=-1)
+
+    masked = (compression == 3) & (tf.shape(image)[-1] == 4)
+    kind = tf.where(tf.shape(image)[-1] == 1, 1, tf.where(masked, 2, 0))
+    return tf.switch_case(kind, [lambda: image[..., :3], look_up, in_order])
 
 
 def _jpeg_exif(contents: tf.Tensor) -> tf.Tensor:

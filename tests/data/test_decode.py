@@ -2,6 +2,8 @@
 
 import io
 import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
@@ -26,6 +28,24 @@ def opened(contents):
     return Image.open(io.BytesIO(contents))
 
 
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(pixels, bits, kind, *, interlaced=False, extra=b""):
+    """Write a PNG by hand (PNG 3, sections 8 and 11): uint (H, W, C) below 2**bits; `kind` 0 is gray, 2 RGB."""
+    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    passes = [pixels[y::dy, x::dx] for y, x, dy, dx in starts] if interlaced else [pixels]
+    rows = b""
+    for part in passes:
+        for row in part.reshape(len(part), -1) if part.size else ():
+            digits = (row.astype(int)[:, None] >> np.arange(bits)[::-1]) & 1
+            rows += b"\0" + np.packbits(digits.astype(np.uint8)).tobytes()
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], bits, kind, 0, 0, interlaced)
+    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_photos_equal_pillow(channels, shared_data):
     files = sorted((shared_data / "imagenet_samples" / "images").glob("*"))[::4]
@@ -41,6 +61,24 @@ def test_photos_equal_pillow(channels, shared_data):
         np.testing.assert_array_equal(found.reshape(expected.shape), expected, err_msg=str(file))
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_baseline_and_progressive_equal_pillow(progressive, subsampling, shared_data):
+    file = sorted((shared_data / "flowers_mini" / "train" / "roses").glob("*.jpg"))[0]
+    photo = Image.open(file).convert("RGB").crop((0, 0, 101, 83))  # odd: half a chroma sample at the edges
+    contents = encoded(photo, "JPEG", quality=80, progressive=progressive, subsampling=subsampling)
+    assert bool(opened(contents).info.get("progressive")) is progressive
+    np.testing.assert_array_equal(decode(contents), np.asarray(opened(contents)))
+
+
+def test_gray_jpeg():
+    contents = encoded(Image.fromarray(GRAY), "JPEG")
+    expected = np.asarray(opened(contents))
+    assert expected.ndim == 2
+    np.testing.assert_array_equal(decode(contents), np.repeat(expected[..., None], 3, 2))
+    np.testing.assert_array_equal(decode(contents, 1)[..., 0], expected)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -53,6 +91,22 @@ def test_exif_orientation_stands_upright(kind, orientation, order):
     expected = np.asarray(ImageOps.exif_transpose(opened(contents)).convert("RGB"))
     assert expected.shape[:2] == ((17, 26) if orientation < 5 else (26, 17))
     np.testing.assert_array_equal(decode(contents), expected)
+
+
+def test_orientation_by_its_definition():
+    # EXIF 2.3, table 6: 6 is "row 0 on the right, column 0 on top", so the picture is turned a quarter to the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(COLOUR), "PNG", exif=exif)), np.rot90(COLOUR, -1))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_is_none_changes_nothing(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    contents = encoded(Image.fromarray(COLOUR), kind, exif=exif)
+    np.testing.assert_array_equal(decode(contents), np.asarray(opened(contents)))
 
 
 def test_exif_behind_other_segments_is_found():
@@ -82,6 +136,13 @@ KINDS = {
     "16-bit PNG, high byte": (
         encoded(Image.fromarray(GRAY.astype(np.uint16) * 256 + ALPHA), "PNG"), np.repeat(GRAY[..., None], 3, 2)
     ),
+    "16-bit RGB PNG, high byte": (png(COLOUR.astype(int) * 256 + COLOUR[::-1], 16, 2), COLOUR),
+    "2-bit PNG": (png(GRAY[..., None] // 64, 2, 0), np.repeat((GRAY // 64 * 85)[..., None], 3, 2)),
+    "4-bit PNG": (png(GRAY[..., None] // 16, 4, 0), np.repeat((GRAY // 16 * 17)[..., None], 3, 2)),
+    "interlaced PNG": (png(COLOUR, 8, 2, interlaced=True), COLOUR),
+    "palette PNG, an alpha per colour": (
+        encoded(PALETTE, "PNG", transparency=bytes(range(0, 252, 36))), np.asarray(PALETTE.convert("RGB"))
+    ),
     "GIF": (encoded(PALETTE, "GIF"), np.asarray(PALETTE.convert("RGB"))),
     "animated GIF, first frame": (
         encoded(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)]), np.asarray(PALETTE.convert("RGB"))
@@ -100,6 +161,33 @@ def test_every_kind_as_documented(contents, expected):
     np.testing.assert_array_equal(decode(contents, 1)[..., 0], luma)
 
 
+def test_transparent_pixels_of_a_gif_are_black():
+    contents = encoded(PALETTE, "GIF", transparency=2)
+    expected = np.where((np.asarray(PALETTE) == 2)[..., None], 0, np.asarray(PALETTE.convert("RGB")))
+    np.testing.assert_array_equal(decode(contents), expected)
+
+
+def bmp32(masks):
+    header = struct.pack("<IiiHHIIiiII", 56, 26, 17, 1, 32, 3, 0, 0, 0, 0, 0)
+    pixels = np.dstack([COLOUR, ALPHA])[::-1].tobytes()
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 70) + header + struct.pack("<IIII", *masks) + pixels
+
+
+def test_bmp_with_masks_of_its_own():
+    contents = bmp32((0xFF, 0xFF00, 0xFF0000, 0xFF000000))  # red is the first byte, where it is the third elsewhere
+    np.testing.assert_array_equal(np.asarray(opened(contents).convert("RGB")), COLOUR)
+    np.testing.assert_array_equal(decode(contents), COLOUR)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="masks"):
+        decode(bmp32((0x3FF, 0xFFC00, 0x3FF00000, 0)))  # ten bits a colour
+
+
+def test_bmp_top_row_first():
+    bottom_up = encoded(Image.fromarray(COLOUR), "BMP")
+    rows = np.frombuffer(bottom_up[54:], np.uint8).reshape(17, -1)[::-1].tobytes()
+    contents = bottom_up[:22] + struct.pack("<i", -17) + bottom_up[26:54] + rows
+    np.testing.assert_array_equal(decode(contents), COLOUR)
+
+
 def test_cmyk_as_pillow_prints_it():
     contents = encoded(Image.fromarray(COLOUR).convert("CMYK"), "JPEG")
     assert opened(contents).mode == "CMYK"
@@ -107,11 +195,43 @@ def test_cmyk_as_pillow_prints_it():
     assert difference.max() <= 1  # (255-C)(255-K)/255, rounded here and there
 
 
+def test_ycck_as_pillow_prints_it():
+    # Pillow writes CMYK alone; Adobe's APP14 marker with transform 2 says that the same four planes are YCCK
+    contents = encoded(Image.fromarray(COLOUR).convert("CMYK"), "JPEG")
+    at = contents.index(b"Adobe") + 11
+    assert contents[at] == 0
+    ycck = contents[:at] + b"\2" + contents[at + 1 :]
+    expected = np.asarray(opened(ycck).convert("RGB"), int)
+    assert np.abs(expected - np.asarray(opened(contents).convert("RGB"))).max() > 50  # another picture altogether
+    assert np.abs(decode(ycck).numpy() - expected).max() <= 1
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_half_a_jpeg_is_refused_quickly(progressive, shared_data):
+    file = sorted((shared_data / "flowers_mini" / "train" / "roses").glob("*.jpg"))[0]
+    whole = encoded(Image.open(file), "JPEG", progressive=progressive)
+    start = time.perf_counter()
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(whole[: len(whole) // 2])
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("length", [0xFFFFFFF4, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000])
+def test_a_chunk_of_nonsense_length_does_not_hang(length):
+    # 0xFFFFFFF4 is -12 as int32, just the size of an empty chunk: a naive walk would stand still
+    contents = png(COLOUR, 8, 2, extra=struct.pack(">I", length) + b"abCd" + bytes(40))
+    graph = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)])
+    for function in (decode, graph):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            function(tf.constant(contents))
+
+
 @pytest.mark.parametrize(
     "contents",
     [b"", b"\xff\xd8\xff", b"BM", b"\x89PNG", b"a text named .jpg", KINDS["RGBA PNG"][0][:200], b"GIF89a",
-     encoded(Image.fromarray(COLOUR), "JPEG")[:300]],
-    ids=["empty", "jpeg magic", "bmp magic", "png magic", "text", "cut PNG", "cut GIF", "cut JPEG"],
+     encoded(Image.fromarray(COLOUR), "JPEG")[:300], KINDS["BMP"][0][:600]],
+    ids=["empty", "jpeg magic", "bmp magic", "png magic", "text", "cut PNG", "cut GIF", "cut JPEG", "cut BMP"],
 )  # fmt: skip
 def test_what_is_no_image_is_an_invalid_argument(contents):
     with pytest.raises(tf.errors.InvalidArgumentError):
