@@ -109,7 +109,7 @@ class Train:
         epochs, batch_size: passes over the training split; examples per step over all replicas.
         seed: of weights, data order and augmentation.
         optimizer: "sgd" (Nesterov momentum) or "adamw".
-        learning_rate: peak rate, reached after `warmup_epochs`, then cosine decay to 0.
+        learning_rate: peak rate, reached after `warmup_epochs` (at most half of training), then cosine decay to 0.
         momentum: of SGD. weight_decay: decoupled; biases, gamma and beta are excluded.
         ema: decay of the moving average of the weights per step, 0 turns it off.
         precision: Keras dtype policy.
@@ -146,10 +146,6 @@ class Train:
         check(self.learning_rate > 0, f"train.learning_rate is {self.learning_rate} but must be positive.")
         for name in ("ema", "momentum"):
             check(0 <= getattr(self, name) < 1, f"train.{name} is {getattr(self, name)} but must lie in 0..1.")
-        check(
-            self.warmup_epochs < self.epochs or self.warmup_epochs == 0,
-            f"train.warmup_epochs is {self.warmup_epochs} but must be below train.epochs ({self.epochs}).",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

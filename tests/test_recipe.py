@@ -65,7 +65,7 @@ BAD = [
     (Model, {"num_classes": -1}),
     (Train, {"epochs": 0}), (Train, {"batch_size": 0}), (Train, {"seed": -1}), (Train, {"learning_rate": 0.0}),
     (Train, {"momentum": 1.0}), (Train, {"ema": 1.0}), (Train, {"weight_decay": -1.0}), (Train, {"patience": -1}),
-    (Train, {"max_minutes": -1.0}), (Train, {"checkpoint_steps": -1}), (Train, {"warmup_epochs": 1.0}),
+    (Train, {"max_minutes": -1.0}), (Train, {"checkpoint_steps": -1}), (Train, {"warmup_epochs": -1.0}),
     (Export, {"calibration": 0}), (Export, {"check_images": 0}), (Export, {"min_agreement": 1.1}),
     (Recipe, {"name": ""}), (Recipe, {"name": "../up"}), (Recipe, {"name": "a/b"}), (Recipe, {"name": ".hidden"}),
 ]  # fmt: skip

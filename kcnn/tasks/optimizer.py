@@ -14,7 +14,8 @@ NOT_DECAYED = r"(^|/)(bias|gamma|beta|alpha)(:\d+)?$"
 def schedule(train: "Train", steps_per_epoch: int) -> "keras.optimizers.schedules.CosineDecay":
     """Return the learning rate by step: a straight rise to the peak, then half a cosine down to 0.
 
-    The rise takes `train.warmup_epochs`, may be none, and starts at peak / warm-up steps, so that step 0 moves too.
+    The rise takes `train.warmup_epochs`, none or more but at most half of all steps, and starts at peak / warm-up
+    steps, so that step 0 moves too.
     The cosine (Loshchilov 2017, 1608.03983, one period) ends with the last step of the last epoch.
 
     Args:
@@ -24,7 +25,7 @@ def schedule(train: "Train", steps_per_epoch: int) -> "keras.optimizers.schedule
     import keras
 
     total = train.epochs * steps_per_epoch
-    warmup = min(round(train.warmup_epochs * steps_per_epoch), total - 1)
+    warmup = min(round(train.warmup_epochs * steps_per_epoch), total // 2)
     peak = train.learning_rate
     if warmup < 1:
         return keras.optimizers.schedules.CosineDecay(peak, decay_steps=total)

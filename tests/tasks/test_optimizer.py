@@ -32,6 +32,13 @@ def test_warmup_then_cosine():
     assert rates[50] == pytest.approx(0, abs=1e-8)
 
 
+def test_the_rise_takes_at_most_half_of_training():
+    train = Train(epochs=2, learning_rate=0.5, warmup_epochs=5)
+    assert rate(train, 10, 10) == pytest.approx(0.5)
+    assert rate(train, 10, 9) < 0.5
+    assert rate(train, 10, 20) == pytest.approx(0, abs=1e-8)
+
+
 def test_a_single_step():
     assert rate(Train(epochs=1, learning_rate=0.5), 1, 0) == pytest.approx(0.5)
     assert math.isfinite(rate(Train(epochs=2, learning_rate=0.5, warmup_epochs=1.9), 1, 1))
