@@ -4,6 +4,7 @@ Examples are held in memory: as arrays where all images have one shape, else as 
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ def _check_memory(name: str, size: int) -> None:
 
 def _read(builder: Any, split: str, fixed: bool, ours: str) -> Any:
     import tensorflow_datasets as tfds
+    from rich.console import Console
+    from rich.progress import track
 
     from kcnn.data.decode import decode
 
@@ -136,7 +139,15 @@ def _read(builder: Any, split: str, fixed: bool, ours: str) -> Any:
         lambda row: (decode(row["image"], channels) if fixed else row["image"], row["label"]), num_parallel_calls=2
     )
     images, labels = [], []
-    for image, label in pairs.as_numpy_iterator():
+    rows = track(
+        pairs.as_numpy_iterator(),
+        f"reading {builder.name} {split}",
+        total=max(0, int(pairs.cardinality())) or None,  # negative where it is not known
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    for image, label in rows:
         images.append(image)
         labels.append(label)
     if not fixed:

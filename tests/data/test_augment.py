@@ -174,7 +174,7 @@ def test_mix_takes_one_of_the_two_at_even_odds():
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_beta_has_its_mean_and_variance(alpha):
-    drawn = mix.beta(keys_of(4000), order.Stream.MIXUP, alpha).numpy()
+    drawn = tf.function(mix.beta)(keys_of(4000), order.Stream.MIXUP, alpha).numpy()
     # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1))
     assert drawn.mean() == pytest.approx(0.5, abs=0.03)
     assert drawn.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.08)

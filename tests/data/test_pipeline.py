@@ -51,7 +51,7 @@ def test_each_epoch_has_each_example_once(split):
 
 def test_a_late_start_is_a_seek(split):
     whole = batches(split)
-    for start in (1, 4, 5, 7, 10):
+    for start in (4, 7):  # the short last batch of the first epoch; amid the second
         late = batches(split, start_step=start)
         assert len(late) == 10 - start
         for (x, y), (u, v) in zip(late, whole[start:], strict=True):

@@ -19,6 +19,24 @@ def test_bilinear_is_pillows(size):
     assert np.abs(found - expected).max() <= 1  # Pillow computes in integers
 
 
+def test_a_photo_shrinks_as_pillows(shared_data):
+    file = sorted((shared_data / "imagenet_samples" / "images").glob("*"))[0]
+    photo = Image.open(file).convert("RGB")
+    found = resize(tf.constant(np.asarray(photo)), Preprocess(size=(33, 47))).numpy().astype(int)
+    expected = np.asarray(photo.resize((47, 33), Image.Resampling.BILINEAR), int)
+    assert np.abs(found - expected).max() <= 1
+    plain = tf.image.resize(np.asarray(photo), (33, 47)).numpy()
+    assert np.abs(plain - expected).max() > 10  # without the filter it would be another picture
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_the_size_it_has_is_the_identity(interpolation):
+    record = Preprocess(size=(30, 41), interpolation=interpolation)
+    np.testing.assert_array_equal(resize(tf.constant(IMAGE), record), IMAGE)
+    unknown = tf.function(lambda x: resize(x, record), input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)])
+    np.testing.assert_array_equal(unknown(IMAGE), IMAGE)
+
+
 def test_nearest_takes_pixel_centres():
     found = resize(tf.constant(IMAGE[:6, :6]), Preprocess(size=(3, 2), interpolation="nearest"))
     np.testing.assert_array_equal(found, IMAGE[[1, 3, 5]][:, [1, 4]])
@@ -37,6 +55,14 @@ def test_normalise_is_its_formula():
     found = normalise(tf.constant(IMAGE), record)
     assert found.dtype == tf.float32
     np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(normalise(tf.constant(IMAGE, tf.float32), record), expected, atol=1e-6)
+
+
+def test_one_mean_serves_all_channels():
+    # MobileNetV2's record: 0..255 becomes -1..1
+    record = Preprocess(scale=1 / 127.5, mean=(1.0,), std=(1.0,))
+    found = normalise(tf.constant([[[0, 51, 255]]], tf.uint8), record)
+    np.testing.assert_allclose(found, [[[-1, -0.6, 1]]], atol=1e-6)
 
 
 def test_bgr_reverses_before_mean_and_std():
@@ -49,3 +75,6 @@ def test_channels_follow_the_record():
     assert prepare(tf.constant(IMAGE), gray).shape == (8, 8, 1)
     np.testing.assert_array_equal(to_channels(tf.constant(IMAGE), gray)[..., 0], Image.fromarray(IMAGE).convert("L"))
     assert prepare(tf.constant(IMAGE[..., :1]), Preprocess(size=(8, 9))).shape == (8, 9, 3)
+    repeated = to_channels(tf.constant(IMAGE[..., :1]), Preprocess())
+    np.testing.assert_array_equal(repeated, np.repeat(IMAGE[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(to_channels(repeated, gray), IMAGE[..., :1])  # there and back: the luma sums to 1
