@@ -1,5 +1,6 @@
 """What a data set holds and what training would do about it: the facts behind `kcnn check`."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +37,7 @@ def inspect(
         "formats": kind of file -> readable images;
         "sizes": {"height", "width": [least, median, most] in pixels, upright; "distinct": number of sizes;
         "common": up to 1,000 of [height, width, images], most frequent first}, None where nothing is readable;
-        "unreadable": [{"split", "index", "name", "reason"}];
+        "unreadable": [{"split", "index", "name", "reason"}], names of files relative to the data's folder;
         "duplicates": groups of pixel-identical images, [{"images": [{"split", "index", "name", "label"}],
         "across_splits", "labels_differ"}], those across splits first;
         "findings": [{"effect", "text"}], where the effect of "refused" is that training or evaluation stops,
@@ -65,15 +66,16 @@ def inspect(
         "formats": dict(Counter(e.kind for part in found.values() for e in part if not e.reason).most_common()),
         "sizes": _sizes(found),
         "unreadable": [
-            {"split": split, "index": e.index, "name": _plain(e.name), "reason": _plain(e.reason)}
+            {"split": split, "index": e.index, "name": _short(source, e.name), "reason": _plain(e.reason)}
             for split, part in bad.items()
             for e in part
         ],
         "duplicates": _duplicates(source, found),
     }
+    refusals, refused = _refusals(source, bad, settings)
     report["findings"] = [
-        *_refusals(source, bad, settings),
-        *_left_out(bad),
+        *refusals,
+        *_left_out(source, {name: part for name, part in bad.items() if part and name not in refused}),
         *_class_warnings(source, bad),
         *_duplicate_warnings(report["duplicates"]),
     ]
@@ -110,6 +112,11 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _short(source: Source, name: str) -> str:
+    """Return the name of an example without the folder that holds the whole data set."""
+    return _plain(name.removeprefix(source.info.name.rstrip(os.sep) + os.sep))
+
+
 def _counts(labels: np.ndarray, classes: int) -> list[int]:
     counts = labels.sum(axis=0, dtype=np.int64) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
     return counts.tolist()
@@ -142,7 +149,7 @@ def _duplicates(source: Source, found: Found) -> list[dict[str, Any]]:
         if len(group) < 2:
             continue
         images = [
-            {"split": split, "index": e.index, "name": _plain(e.name), "label": _label(source, split, e.index)}
+            {"split": split, "index": e.index, "name": _short(source, e.name), "label": _label(source, split, e.index)}
             for split, e in group
         ]
         across = len({image["split"] for image in images}) > 1
@@ -158,21 +165,27 @@ def _label(source: Source, split: str, index: int) -> str | list[str]:
     return _plain(classes[int(label)])
 
 
-def _refusals(source: Source, bad: dict[str, list[BadExample]], settings: Data) -> list[dict[str, str]]:
-    """Return what stops training or evaluation, asked of the very functions that stop them."""
-    findings = []
+def _refusals(
+    source: Source, bad: dict[str, list[BadExample]], settings: Data
+) -> tuple[list[dict[str, str]], set[str]]:
+    """Return what stops training or evaluation, asked of the functions that stop them, and the splits concerned."""
+    findings, refused = [], set()
     for name, rows in _as_trained(source, settings, findings).items():
-        split, shown = ("train", name) if name == "validation" and name not in source.splits else (name, name)
+        split = name if name in source.splits else "train"
         inside = set(rows.tolist())
         offenders = [example for example in bad[split] if example.index in inside]
-        if split != shown:
-            shown = f"{shown} (held out of {split})"
         try:
             check_budget(offenders, len(rows), settings.max_bad_fraction)
-        except DataError as error:
+        except DataError:
+            refused.add(split)
+            where = name if name == split else f"{split} ({name} is held out of it)"
             stopped = "evaluation" if name == "test" else "training"
-            findings.append({"effect": REFUSED, "text": _plain(f"{shown}: {stopped} stops. {error}")})
-    return findings
+            text = (
+                f"{where}: {len(offenders):,} of {_count(len(rows), 'image')} cannot be read and "
+                f"data.max_bad_fraction is {settings.max_bad_fraction:g}: {stopped} stops. {_files(source, offenders)}"
+            )
+            findings.append({"effect": REFUSED, "text": text})
+    return findings, refused
 
 
 def _as_trained(source: Source, settings: Data, findings: list[dict[str, str]]) -> dict[str, np.ndarray]:
@@ -191,16 +204,13 @@ def _as_trained(source: Source, settings: Data, findings: list[dict[str, str]]) 
     }
 
 
-def _left_out(bad: dict[str, list[BadExample]]) -> list[dict[str, str]]:
+def _left_out(source: Source, bad: dict[str, list[BadExample]]) -> list[dict[str, str]]:
     return [
         {
             "effect": LEFT_OUT,
-            "text": _plain(
-                f"{split}: {_count(len(part), 'image')} cannot be read: {_list([example.name for example in part])}."
-            ),
+            "text": f"{split}: {_count(len(part), 'image')} cannot be read. {_files(source, part)}",
         }
         for split, part in bad.items()
-        if part
     ]
 
 
@@ -211,9 +221,9 @@ def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[di
         readable = part.without([example.index for example in bad[split]])
         missing = [classes[i] for i, count in enumerate(_counts(readable.labels, len(classes))) if count == 0]
         if missing:
-            what = "cannot be learnt" if split == "train" else "are not measured there"
-            text = f"{split}: no readable image of {_count(len(missing), 'class', 'classes')}, which {what}: "
-            findings.append({"effect": WARNING, "text": _plain(text + _list(missing) + ".")})
+            purpose = "learn from" if split == "train" else "measure on"
+            text = f"{split}: no readable image of {_list(missing)}: nothing to {purpose}."
+            findings.append({"effect": WARNING, "text": _plain(text)})
     return findings
 
 
@@ -234,8 +244,12 @@ def _duplicate_warnings(groups: list[dict[str, Any]]) -> list[dict[str, str]]:
     return findings
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'s' if number != 1 else ''}"
+
+
+def _files(source: Source, bad: list[BadExample]) -> str:
+    return _list([_short(source, example.name) for example in bad]) + "."
 
 
 def _list(names: list[str]) -> str:

@@ -31,32 +31,34 @@ main { max-width: 1080px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 17px; margin: 0 0 14px; }
 header p, .soft { color: var(--soft); margin: 2px 0 0; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px; margin-top: 18px; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px;
+  margin-top: 18px; }
 .verdict { border-left: 5px solid var(--tone); font-size: 17px; font-weight: 600; }
 .verdict ul { font-size: 15px; font-weight: 400; margin: 10px 0 0; padding: 0; list-style: none; }
 .verdict li { display: flex; gap: 12px; padding: 6px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .tag { flex: none; width: 5.4em; color: var(--tone); font-weight: 600; }
-.good { --tone: var(--good); } .bad { --tone: var(--bad); } .warn { --tone: var(--warn); } .note { --tone: var(--note); }
+.good { --tone: var(--good); } .bad { --tone: var(--bad); }
+.warn { --tone: var(--warn); }
+.note { --tone: var(--note); }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 18px; }
-.tile { flex: 1 1 150px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; }
+.tile { flex: 1 1 110px; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 12px 16px; }
 .tile b { display: block; font-size: 24px; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; color: var(--soft); }
 th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
 tr:last-child td { border-bottom: 0; }
-td.wide { overflow-wrap: anywhere; }
+td.wide { overflow-wrap: break-word; max-width: 460px; }
 .bars { min-width: 170px; }
 .bar { display: flex; align-items: center; gap: 8px; font-size: 13px; font-variant-numeric: tabular-nums; }
-.bar i { display: block; height: 9px; min-width: 2px; border-radius: 2px; background: var(--colour); }
+.bar i { display: block; height: 9px; border-radius: 2px; background: var(--colour); }
 .key { display: inline-flex; align-items: center; gap: 6px; margin-right: 16px; }
 .key i { width: 10px; height: 10px; border-radius: 2px; background: var(--colour); }
 img { width: auto; height: 64px; max-width: 150px; object-fit: contain; border-radius: 4px; vertical-align: middle;
   background: var(--line); margin: 2px 4px 2px 0; }
 img.tiny { image-rendering: pixelated; }
-figure { display: inline-block; margin: 0 14px 8px 0; max-width: 220px; vertical-align: top; }
-figcaption { font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
-.group { padding: 12px 0 4px; border-top: 1px solid var(--line); }
+.place { font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 """
 
@@ -126,7 +128,7 @@ def _tiles(report: dict[str, Any]) -> str:
     tiles = [("images", sum(split["examples"] for split in report["splits"].values()))]
     tiles += [(name, split["examples"]) for name, split in report["splits"].items()]
     tiles += [("classes", len(report["classes"])), ("unreadable", len(report["unreadable"]))]
-    tiles += [("repeated pictures", len(report["duplicates"]))]
+    tiles += [("repeated", len(report["duplicates"]))]
     return (
         '<div class="tiles">' + "".join(f'<div class="tile"><b>{n:,}</b>{escape(s)}</div>' for s, n in tiles) + "</div>"
     )
@@ -175,7 +177,8 @@ def _unreadable(report: dict[str, Any]) -> str:
     )
     head = "<tr><th>split</th><th>file</th><th>why</th></tr>"
     more = f"<p class=soft>and {len(found) - MOST_ROWS:,} more in report.json</p>" if len(found) > MOST_ROWS else ""
-    return f'<section><h2>Images that cannot be read</h2><div class="scroll"><table>{head}{rows}</table></div>{more}</section>'
+    table = f'<div class="scroll"><table>{head}{rows}</table></div>'
+    return f"<section><h2>Images that cannot be read</h2>{table}{more}</section>"
 
 
 def _duplicates(report: dict[str, Any], picture: Callable[[str, int], str]) -> str:
@@ -185,23 +188,21 @@ def _duplicates(report: dict[str, Any], picture: Callable[[str, int], str]) -> s
     groups = []
     for group in found[:MOST_GROUPS]:
         places = "".join(
-            f"<figcaption><b>{escape(image['split'])}</b>, {escape(label_text(image['label']))}: "
-            f"{escape(image['name'])}</figcaption>"
+            f"<div class=place><b>{escape(image['split'])}</b>, {escape(label_text(image['label']))}: "
+            f"{escape(image['name'])}</div>"
             for image in group["images"][:6]
         )
         rest = len(group["images"]) - 6
-        places += f"<figcaption>and {rest:,} more</figcaption>" if rest > 0 else ""
+        places += f"<div class=place>and {rest:,} more</div>" if rest > 0 else ""
         first = group["images"][0]
         tags = [("bad", "across splits")] if group["across_splits"] else []
         tags += [("warn", "labels differ")] if group["labels_differ"] else []
-        told = "".join(
-            f'<figcaption class="{tone}" style="color:var(--tone)">{text}</figcaption>' for tone, text in tags
-        )
+        told = "".join(f'<div class="place {tone}" style="color:var(--tone)">{text}</div>' for tone, text in tags)
         groups.append(
             f"<tr><td>{picture(first['split'], first['index'])}</td><td>{told}</td><td class=wide>{places}</td></tr>"
         )
     more = f"<p class=soft>and {len(found) - MOST_GROUPS:,} more in report.json</p>" if len(found) > MOST_GROUPS else ""
-    return f"<section><h2>The same picture more than once</h2><table>{''.join(groups)}</table>{more}</section>"
+    return f"<section><h2>The same picture more than once</h2><div class=scroll><table>{"".join(groups)}</table></div>{more}</section>"
 
 
 def _sizes(report: dict[str, Any]) -> str:
@@ -233,4 +234,5 @@ def _scatter(common: list[list[int]]) -> str:
         f'<text x="{left - 8}" y="36" text-anchor="end">px high</text>'
     )
     dots = "".join(dot(*size) for size in common)
-    return f'<svg viewBox="0 0 {left + side + 30} {side + 40}" width="{left + side + 30}" role="img">{axes}{words}{dots}</svg>'
+    width, height = left + side + 30, side + 40
+    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img">{axes}{words}{dots}</svg>'
