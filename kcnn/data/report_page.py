@@ -202,7 +202,8 @@ def _duplicates(report: dict[str, Any], picture: Callable[[str, int], str]) -> s
             f"<tr><td>{picture(first['split'], first['index'])}</td><td>{told}</td><td class=wide>{places}</td></tr>"
         )
     more = f"<p class=soft>and {len(found) - MOST_GROUPS:,} more in report.json</p>" if len(found) > MOST_GROUPS else ""
-    return f"<section><h2>The same picture more than once</h2><div class=scroll><table>{"".join(groups)}</table></div>{more}</section>"
+    table = f"<div class=scroll><table>{''.join(groups)}</table></div>"
+    return f"<section><h2>The same picture more than once</h2>{table}{more}</section>"
 
 
 def _sizes(report: dict[str, Any]) -> str:
