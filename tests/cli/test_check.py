@@ -118,3 +118,25 @@ def test_a_thousand_small_images_take_about_a_second(capsys, tmp_path):
     code, _, _ = check(capsys, tmp_path / "data")
     assert code == 0
     assert time.process_time() - start < 4  # CPU time of a shared machine; 1 s is the aim
+
+
+def test_many_classes_are_shortened_and_the_smallest_stays(capsys, tmp_path):
+    for number in range(30):
+        folder = tmp_path / "data" / f"class{number:02}"
+        folder.mkdir(parents=True)
+        for index in range(1 if number == 27 else 2):
+            Image.new("L", (8, 8), 3 * number + index).save(folder / f"{index}.png")
+    _, out, _ = check(capsys, tmp_path / "data")
+    assert "class18" in out
+    assert "class27" in out
+    assert "class28" not in out
+    assert "10 more" in out
+
+
+def test_output_that_is_a_file_is_refused_before_any_work(capsys, folder, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    code, out, err = check(capsys, folder, f"--output={tmp_path / 'taken'}")
+    assert code == 2
+    assert out == ""
+    assert "which is a file" in err
+    assert (tmp_path / "taken").read_text() == "mine"

@@ -1,6 +1,7 @@
 """What `kcnn check` finds, on folders made for it."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -139,3 +140,37 @@ def test_the_page_has_everything_inside(folder):
     assert "data &lt;b&gt;" in html
     for outside in ("http:", "https:", "<script", "<b>text"):
         assert outside not in html
+
+
+def test_the_held_out_share_has_its_own_budget(tmp_path):
+    # The tenth of 20 images of a class is held out (data.validation=0.1): index 9, and of two classes 2 in all.
+    for name in ("cat", "dog"):
+        for index in range(20):
+            picture(tmp_path / name / f"{index:02}.png")
+    (tmp_path / "cat" / "09.png").write_bytes(b"")
+    report, _ = inspected(tmp_path, max_bad_fraction=0.1)  # 1 of 40, but 1 of the 4 that are held out
+    (finding,) = report["findings"]
+    assert finding["effect"] == REFUSED
+    assert finding["text"].startswith("train (validation is held out of it): 1 of 4 images cannot be read")
+    report, _ = inspected(tmp_path, max_bad_fraction=0.25)
+    assert effects(report) == [LEFT_OUT]
+
+
+def test_the_page_draws_sizes_and_limits_its_pictures(tmp_path):
+    for index in range(300):
+        picture(tmp_path / f"class{index:03}" / "a.png", (4 + index % 2, 5, 3))
+    source = open_source(Data(source=str(tmp_path), validation=0.0))
+    report = inspect(source, "ImageFolder", Data(validation=0.0))
+    html = page(report, source)
+    assert html.count("<img") == 240
+    assert html.count("<circle") == 2
+    assert "class299" in html
+
+
+def test_names_in_another_encoding_stay_printable(folder):
+    name = os.fsdecode(b"caf\xe9.png")
+    (folder / "train" / "cat" / name).write_bytes(b"")
+    report, source = inspected(folder)
+    assert report["unreadable"][0]["name"] == "train/cat/caf\\udce9.png"
+    json.dumps(report, ensure_ascii=False).encode("utf-8")
+    page(report, source).encode("utf-8")

@@ -1,5 +1,6 @@
 """Headers and the scan: every kind of bad file is found, named and explained, and nothing is touched."""
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -156,3 +157,13 @@ def test_cut_short_is_told_from_damaged():
     assert not is_cut_short("JPEG", encoded("JPEG"))
     assert is_cut_short("JPEG", encoded("JPEG")[:-2])
     assert not is_cut_short("BMP", encoded("BMP")[:60])
+
+
+def test_sources_that_only_read_are_scanned_through_their_graph():
+    contents = [encoded("PNG"), b"damaged", encoded("BMP")]
+    split = dataclasses.replace(encoded_split(contents, np.zeros(3, np.int32), "made"), contents=None)
+    (bad,) = scan(split, 0.5)
+    assert (bad.index, bad.name) == (1, "made[1]")
+    assert bad.reason.startswith("cannot be decoded: ")
+    assert "\n" not in bad.reason
+    assert "{{" not in bad.reason
