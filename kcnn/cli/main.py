@@ -120,6 +120,10 @@ def main() -> None:
     flags.FLAGS.mark_as_parsed()
 
     def program(argv: Any) -> int:
-        return run(argv[1:])
+        code = run(argv[1:])
+        if "--debug" not in argv:  # libraries still talk while the process ends
+            sys.stderr.flush()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        return code
 
     app.run(program, argv=sys.argv, flags_parser=lambda argv: argv)

@@ -20,6 +20,8 @@ from kcnn.train.progress import Console
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from kcnn.data.verify import BadExample
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -29,6 +31,7 @@ class Job:
         recipe: with `config` resolved to the task's own class.
         task, source: what the recipe names.
         bad: split -> indices of unreadable examples, which are left out.
+        left_out: split -> file name and reason of each of them.
         strategy: what `model` was built under.
         model: built and compiled, its optimizer too.
         steps_per_epoch: optimizer steps in one epoch; the last one may be short.
@@ -38,6 +41,7 @@ class Job:
     task: Task
     source: Source
     bad: dict[str, frozenset[int]]
+    left_out: dict[str, list[dict[str, str]]]
     strategy: "tf.distribute.Strategy"
     model: keras.Model
     steps_per_epoch: int
@@ -102,7 +106,8 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
 
     train, task = recipe.train, TASKS.get(recipe.task)
     source = source or open_source(recipe.data)
-    bad = {name: _bad(split, recipe, console) for name, split in source.splits.items() if name != "test"}
+    unreadable = {name: _scan(name, split, recipe, console) for name, split in source.splits.items() if name != "test"}
+    bad = {name: frozenset(example.index for example in found) for name, found in unreadable.items()}
     if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):
         raise ConfigError(
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
@@ -118,26 +123,33 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
         model = task.model(recipe, source.info)
         task.compile(model, recipe, steps, counts.astype(np.int64))
         model.optimizer.build(model.trainable_variables)
-    job = Job(recipe=recipe, task=task, source=source, bad=bad, strategy=chosen, model=model, steps_per_epoch=steps)
+    job = Job(
+        recipe=recipe,
+        task=task,
+        source=source,
+        bad=bad,
+        left_out={name: [{"name": e.name, "reason": e.reason} for e in found] for name, found in unreadable.items()},
+        strategy=chosen,
+        model=model,
+        steps_per_epoch=steps,
+    )
     strategy.adapt(chosen, model, job.element_spec, statistics=train.sync_batchnorm)
     return job
 
 
-def _bad(split: Split, recipe: Recipe, console: Console) -> frozenset[int]:
+def _scan(name: str, split: Split, recipe: Recipe, console: Console) -> list["BadExample"]:
+    """Return what `kcnn.data.verify.scan` finds unreadable, telling the console of the first few."""
     if split.arrays is not None:  # decoded already
-        return frozenset()
-    found = _scan(split, recipe.data.max_bad_fraction)
+        return []
+    from kcnn.data.verify import scan
+
+    with console.progress(split.size, f"looking at every image of {name!r}") as bar:
+        found = scan(split, recipe.data.max_bad_fraction, bar.advance)
     for example in found[:5]:
         console.warn(f"left out: {example.name}: {example.reason}")
     if len(found) > 5:
-        console.warn(f"... and {len(found) - 5} more unreadable images; `kcnn check` lists them all.")
-    return frozenset(example.index for example in found)
-
-
-def _scan(split: Split, max_bad_fraction: float) -> Any:
-    from kcnn.data.verify import scan
-
-    return scan(split, max_bad_fraction)
+        console.warn(f"... and {len(found) - 5} more unreadable images; data_report.json lists them all.")
+    return found
 
 
 @contextlib.contextmanager

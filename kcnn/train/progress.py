@@ -36,6 +36,9 @@ class Console(Protocol):
     def warn(self, text: str) -> None:
         """Print one warning line."""
 
+    def progress(self, total: int, label: str) -> contextlib.AbstractContextManager[Any]:
+        """Show how far `total` items have come; yields an object with `advance(count)`."""
+
 
 class Plain:
     """Lines on stderr, for training called from Python."""
@@ -54,6 +57,15 @@ class Plain:
     def warn(self, text: str) -> None:
         """Print one warning line."""
         self.note(f"warning: {text}")
+
+    @contextlib.contextmanager
+    def progress(self, total: int, label: str) -> Iterator["Plain"]:
+        """Print one line at the start."""
+        self.note(f"{label} ({total}) ...")
+        yield self
+
+    def advance(self, count: int = 1) -> None:
+        """Say nothing: a line per item would be noise."""
 
 
 class Progress(keras.callbacks.Callback):

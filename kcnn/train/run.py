@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,7 @@ def train(
         _claim(run, recipe, resume, console)
         run.write_env()
         job = prepare(recipe, source, console)
+        atomic.write_text(run.data_report, json.dumps({"left_out": job.left_out}, indent=2, ensure_ascii=False) + "\n")
         state, metrics = _restored(run, job, console)
         _introduce(run, job, state, console)
         while not (reason := state.finished(recipe.train)):

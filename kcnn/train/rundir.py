@@ -25,6 +25,7 @@ class RunDir:
         self.path = Path(path)
         self.recipe = self.path / "recipe.json"
         self.env = self.path / "env.json"
+        self.data_report = self.path / "data_report.json"
         self.log = self.path / "log.csv"
         self.curves = self.path / "curves.png"
         self.samples = self.path / "samples"

@@ -105,6 +105,25 @@ def test_a_folder_of_photos_becomes_a_bundle(shared_data, tmp_path):
     assert labels == ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
 
 
+def test_bad_images_are_left_out_named_and_kept_as_they_are(tmp_path):
+    random = np.random.default_rng(0)
+    for index in range(30):
+        path = tmp_path / "photos" / "ab"[index % 2] / f"{index}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    broken = tmp_path / "photos" / "a" / "broken.jpg"
+    broken.write_bytes((tmp_path / "photos" / "a" / "0.jpg").read_bytes()[:400])
+    words = ["train", "--data=photos", "--model=tiny_lenet5", "--smoke", "--name=some", "--no_export"]
+    refused = kcnn(*words, cwd=tmp_path, code=2)
+    assert "broken.jpg" in refused.stderr
+    done = kcnn(*words, "--set=data.max_bad_fraction=0.5", cwd=tmp_path)
+    assert "broken.jpg" in done.stderr
+    report = json.loads((tmp_path / "runs" / "some" / "data_report.json").read_text())
+    assert [entry["name"] for found in report["left_out"].values() for entry in found] == ["photos/a/broken.jpg"]
+    assert "local_rendezvous" not in done.stderr  # TensorFlow's parting words
+    assert len(broken.read_bytes()) == 400
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

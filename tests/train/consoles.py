@@ -1,5 +1,7 @@
 """Consoles that remember."""
 
+import contextlib
+
 
 class Lines:
     """A console that keeps what it is told."""
@@ -14,6 +16,14 @@ class Lines:
 
     def warn(self, text):
         self.warnings.append(text)
+
+    @contextlib.contextmanager
+    def progress(self, total, label):
+        self.notes.append(f"{label} ({total}) ...")
+        yield self
+
+    def advance(self, count=1):
+        pass
 
     @property
     def text(self):

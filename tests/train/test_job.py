@@ -57,7 +57,7 @@ def test_unreadable_images_are_left_out_and_told(lines, monkeypatch):
         ),
     )
     monkeypatch.setattr(toy, "TASK", task)
-    monkeypatch.setattr(job, "_scan", lambda split, share: bad if split.size == 150 else [])
+    monkeypatch.setattr("kcnn.data.verify.scan", lambda split, share, advance: bad if split.size == 150 else [])
     source = toy.make_source()
     source.splits.update({n: dataclasses.replace(split, arrays=None) for n, split in source.splits.items()})
     found = made(lines, source)
@@ -66,6 +66,7 @@ def test_unreadable_images_are_left_out_and_told(lines, monkeypatch):
     assert seen[0].tolist() == [35, 35, 35, 35]
     found.training(0)
     assert seen[1] == frozenset(range(10))
+    assert found.left_out["train"][0] == {"name": "photo0.jpg", "reason": "truncated"}
     assert lines.warnings[0] == "left out: photo0.jpg: truncated"
     assert "5 more unreadable images" in lines.warnings[-1]
 
