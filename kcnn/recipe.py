@@ -6,12 +6,12 @@ A recipe file defines `recipe(smoke=False) -> Recipe`. `override` applies `--set
 import dataclasses
 import json
 import re
+import runpy
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
-from kcnn.errors import ConfigError, DataError, UnknownNameError
+from kcnn.errors import ConfigError, DataError, KcnnError, UnknownNameError
 from kcnn.plain import check, from_dict, override
 
 __all__ = [
@@ -261,16 +261,15 @@ def load(name: str, smoke: bool = False) -> Recipe:
                 raise DataError(f"recipe file {name} does not exist. Recipes: {', '.join(sorted(known)) or 'none'}.")
             raise UnknownNameError("recipe", name, known)
         path = known[name]
-    module = ModuleType(path.stem)
-    module.__file__ = str(path)
     try:
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)  # noqa: S102
-        result = module.recipe(smoke=smoke)
-    except ConfigError:
+        result = runpy.run_path(str(path))["recipe"](smoke=smoke)
+    except KcnnError:
         raise
     except Exception as error:  # the file is the user's program and may raise anything
+        missing = isinstance(error, KeyError) and error.args == ("recipe",)
+        what = "it defines no function recipe" if missing else f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{path} is not a recipe: {type(error).__name__}: {error}. "
+            f"{path} is not a recipe: {what}. "
             "A recipe file is Python that defines recipe(smoke=False) -> kcnn.recipe.Recipe."
         ) from error
     if not isinstance(result, Recipe):

@@ -13,16 +13,15 @@ PACKAGE = Path(__file__).parents[1] / "kcnn"
 LEVELS = {
     "errors": 0, "registry": 0, "plain": 0, "recipe": 0, "atomic": 0,
     "ops": 1,
-    "layers": 2,
     "models": 3, "data": 3,
     "tasks": 4,
     "train": 5,
     "export": 6,
-    "testing": 7, "explorer": 7,
+    "testing": 7,
     "cli": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip
-KERAS_ONLY = {"ops", "layers", "models"}
+KERAS_ONLY = {"ops", "models"}
 GROUND_ORDER = ["errors", "registry", "atomic", "plain", "recipe"]
 
 
@@ -70,7 +69,7 @@ def test_an_upward_import_would_be_seen(tmp_path, monkeypatch):
     assert upward(bad) == [f"{Path('kcnn/ops/bad.py')}:2 ops imports kcnn.models"]
 
 
-def test_operations_layers_and_models_use_keras_only():
+def test_operations_and_models_use_keras_only():
     found = [
         f"{path.relative_to(PACKAGE)}:{line} {module}"
         for path in PACKAGE.rglob("*.py")

@@ -122,13 +122,13 @@ def test_load_by_path_and_by_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("", "has no attribute 'recipe'"),
+        ("", "defines no function recipe"),
         ("def recipe(smoke=False): return 3", "returned int but must return kcnn.recipe.Recipe"),
         ("def recipe(): return 3", "unexpected keyword argument 'smoke'"),
         ("def recipe(smoke=False) return 3", "SyntaxError"),
         ("1 / 0", "ZeroDivisionError"),
         ("from kcnn.recipe import Train\ndef recipe(smoke=False): return Train(epochs=0)", "train.epochs is 0"),
-        (b"\xff\xfe\x00", "UnicodeDecodeError"),
+        (b"\xff\xfe\x00", "is not a recipe"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path, code, message):

@@ -18,14 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Build the model at one input size and print its ledger."""
-    from kcnn.models import MODELS, build
+    from kcnn.models import build
 
     arguments = {}
     if args.num_classes is not None:
         arguments["num_classes"] = args.num_classes
     if args.image_shape:
         arguments["image_shape"] = parse_shape(args.image_shape)
-    MODELS.get(args.model) if args.model not in MODELS.entries() else None
     model = build(args.model, **arguments)
 
     from kcnn.ops.cost import ledger, totals

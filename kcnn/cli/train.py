@@ -6,6 +6,7 @@ The same command again goes on where the run stopped.
 import argparse
 import dataclasses
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -103,19 +104,13 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
             "train needs a recipe (kcnn train digits_lenet5) or data and a model "
             "(kcnn train --data=photos/ --model=mobilenet_v2)."
         )
-    changes = [f"{key}={value}" for key, value in _short(args).items() if value is not None]
     if args.model and args.model != base.model.name:
         base = with_model(base, args.model)
-    if not args.recipe:
-        base = dataclasses.replace(base, name=f"{_word(args.data)}_{args.model}")
-    if args.smoke:
-        base = dataclasses.replace(base, name=f"{base.name}_smoke")
-    if args.name:
-        base = dataclasses.replace(base, name=args.name)
-    base = recipes.override(base, [*changes, *args.set])
-    if Path(base.name).name != base.name or base.name.startswith("."):
-        raise ConfigError(f"the name {base.name!r} cannot be a folder; give --name=WORD without slashes.")
-    return base
+    name = args.name or (base.name if args.recipe else f"{_word(args.data)}_{args.model}")
+    if args.smoke and not args.name:
+        name += "_smoke"
+    changes = [f"{key}={value}" for key, value in _short(args).items() if value is not None]
+    return recipes.override(dataclasses.replace(base, name=name), [*changes, *args.set])
 
 
 def _short(args: argparse.Namespace) -> dict[str, str | None]:
@@ -123,7 +118,9 @@ def _short(args: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _word(data: str) -> str:
-    return Path(data.replace(":", "_")).stem or Path(data).resolve().name
+    """Return what can name a run of `data`, which may be a path or "tfds:NAME"."""
+    word = data.removeprefix("tfds:") if data.startswith("tfds:") else Path(data).resolve().stem
+    return re.sub(r"[^\w.+-]+", "_", word).strip("._") or "data"
 
 
 def with_model(recipe: "Recipe", name: str) -> "Recipe":

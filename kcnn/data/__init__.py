@@ -84,10 +84,11 @@ def load(
         seed: of the orders.
         channels: 1 for gray, 3 for RGB; None keeps the source's, RGB where images differ.
 
-    Returns: batches of float32 (B, height, width, channels) in [0, 1], and int32 (B,) class ids.
+    Returns: batches of float32 (B, height, width, channels) in [0, 1], and int32 (B,) class ids. An image that
+        cannot be read ends the iteration with an error; `kcnn check` finds such images beforehand.
 
     Raises:
-        ConfigError: images differ in size and `image_size` is None.
+        ConfigError: images differ in size and `image_size` is None, or `channels` is neither 1 nor 3.
         UnknownNameError, DataError, ResourceError: as `open_source`.
 
     Example:
@@ -99,6 +100,8 @@ def load(
     from kcnn.data import pipeline
     from kcnn.data.preprocess import normalise
 
+    if channels not in (None, 1, 3):
+        raise ConfigError(f"channels is {channels} but must be 1 (gray) or 3 (RGB).")
     source = open_source(Data(source=name, validation=0.0))
     chosen = source.split(split)
     height, width, depth = source.info.image_shape

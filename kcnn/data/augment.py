@@ -37,7 +37,10 @@ def flip(images: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
 
 
 def erase(images: tf.Tensor, keys: tf.Tensor, probability: float) -> tf.Tensor:
-    """Replace a rectangle of each image by the image's mean colour (Zhong 2020, 1708.04896, variant RE-M).
+    """Replace a rectangle of each image by its mean colour (after Zhong 2020, 1708.04896, algorithm 1).
+
+    Departures: the mean is the image's own where variant RE-M takes ImageNet's, and a rectangle may reach over the
+    border where the paper draws again.
 
     Args:
         images, keys: as `crop`.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcnn.data.folder import images_in, visible
+from kcnn.data.folder import READABLE, images_in, visible
 from kcnn.data.source import Source
 from kcnn.errors import DataError
 
@@ -77,7 +77,7 @@ LAYOUTS = (  # the first that fits
         _ending("captions.txt", "captions.json", ".token.txt"),
         explanation=f"images with captions. {ELSEWHERE}",
     ),
-    Layout("ImageFolder", _ending(".jpg", ".jpeg", ".png", ".gif", ".bmp"), "kcnn.data.folder:open_folder"),
+    Layout("ImageFolder", _ending(*READABLE), "kcnn.data.folder:open_folder"),
 )
 
 

@@ -1,10 +1,12 @@
 """A CSV file that lists images and their labels."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 
+from kcnn.data.arrays import MAX_CLASSES, read_class_names
 from kcnn.data.folder import SPLIT_FOLDERS
 from kcnn.data.source import Info, Source
 from kcnn.data.splits import file_split
@@ -27,7 +29,7 @@ def open_table(path: str) -> Source:
             classes.txt, or an unknown split; the line is named.
     """
     rows = _rows(Path(path))
-    classes, ids = _labels(path, [label for _, _, label, _ in rows])
+    classes, ids = _labels(path, [(line, label) for line, _, label, _ in rows])
     files = [_locate(path, line, name) for line, name, _, _ in rows]
     of_split = np.array([_split(path, line, split) for line, _, _, split in rows])
     splits = {
@@ -44,12 +46,13 @@ def open_table(path: str) -> Source:
 def _rows(path: Path) -> list[tuple[int, str, str, str]]:
     """Return (line, image, label, split or "") of every row."""
     try:
-        lines = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(row)]
+        reader = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+        lines = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from error
     if not lines:
         raise DataError(f"{path} is empty; a row is path,label.")
-    header = [cell.strip().lower() for cell in lines[0]]
+    header = [cell.strip().lower() for cell in lines[0][1]]
     image = next((header.index(name) for name in PATH_COLUMNS if name in header), None)
     label = next((header.index(name) for name in LABEL_COLUMNS if name in header), None)
     split = header.index("split") if "split" in header else None
@@ -60,34 +63,35 @@ def _rows(path: Path) -> list[tuple[int, str, str, str]]:
         raise DataError(f"{path}: no {missing} column in {', '.join(header)}; name one of {', '.join(names)}.")
     else:
         body = lines[1:]
-    width = max(image, label, split or 0) + 1
-    for line, row in enumerate(body, start=len(lines) - len(body) + 1):
-        if len(row) < width:
-            raise DataError(f"{path}, line {line}: {len(row)} cells but {width} are needed: {','.join(row)!r}.")
     if not body:
         raise DataError(f"{path} has a header and no row; a row is path,label.")
+    width = max(image, label, split or 0) + 1
+    for line, row in body:
+        if len(row) < width:
+            raise DataError(f"{path}, line {line}: {len(row)} cells but {width} are needed: {','.join(row)!r}.")
     return [
         (line, row[image].strip(), row[label].strip(), "" if split is None else row[split].strip())
-        for line, row in enumerate(body, start=len(lines) - len(body) + 1)
+        for line, row in body
     ]
 
 
-def _labels(path: str, labels: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    if all(label.lstrip("-").isdigit() for label in labels):
-        ids = np.array([int(label) for label in labels], np.int32)
-        named = Path(path).with_name("classes.txt")
-        lines = named.read_text(encoding="utf-8").strip().splitlines() if named.is_file() else []
-        classes = tuple(lines) or tuple(str(i) for i in range(ids.max() + 1))
-        wrong = np.flatnonzero((ids < 0) | (ids >= len(classes)))
-        if wrong.size:
-            raise DataError(
-                f"{path}: {wrong.size} labels lie outside 0..{len(classes) - 1}, the first is {ids[wrong[0]]} in row "
-                f"{wrong[0] + 1}. Labels are ids from 0 or names."
-            )
-        return classes, ids
-    classes = tuple(sorted(set(labels)))
-    position = {name: index for index, name in enumerate(classes)}
-    return classes, np.array([position[label] for label in labels], np.int32)
+def _labels(path: str, labels: list[tuple[int, str]]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the class names and the id of each (line, label)."""
+    if not all(re.fullmatch(r"-?[0-9]+", label) for _, label in labels):
+        classes = tuple(sorted({label for _, label in labels}))
+        position = {name: index for index, name in enumerate(classes)}
+        return classes, np.array([position[label] for _, label in labels], np.int32)
+    ids = [int(label) for _, label in labels]
+    named = read_class_names(Path(path).parent)
+    count = len(named) or min(max(ids) + 1, MAX_CLASSES)
+    wrong = [(line, value) for (line, _), value in zip(labels, ids, strict=True) if not 0 <= value < count]
+    if wrong:
+        line, value = wrong[0]
+        raise DataError(
+            f"{path}, line {line}: label {value} lies outside 0..{count - 1}, and {len(wrong)} rows in all. "
+            "Labels are class names, or ids from 0."
+        )
+    return named or tuple(str(index) for index in range(count)), np.array(ids, np.int32)
 
 
 def _locate(path: str, line: int, name: str) -> str:

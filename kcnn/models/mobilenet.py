@@ -2,6 +2,8 @@
 
 Paper: Sandler 2018 (1801.04381), table 2; widths in table 4 and section 6.1.
 Padding is TensorFlow's "same", as in the authors' code, so stride 2 pads bottom and right on even sizes.
+Parameters are those of the layer table, trainable and with a 1000-way head: 3,504,872 at width 1 (3.4 M in table 4)
+and 6,108,776 at 1.4, where table 4 prints 6.9 M; keras.applications counts as we do.
 Departures: batch normalisation keeps Keras' momentum of 0.99 (0.999 in keras.applications), which short
 trainings need; the head stays at 1280 maps below width 1, as the paper says in section 6.1.
 """
@@ -135,7 +137,8 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape = (None
     """
     spec = SPECS[name]
     inputs = image_input(name, image_shape, minimum=32)
-    x = list(features(inputs, spec).values())[-1]
+    levels = features(inputs, spec)
+    x = levels[f"C{len(levels)}"]
     x = conv_norm(x, divisible(spec.head * max(spec.width, 1.0)), 1, 1, "head")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     if spec.dropout:

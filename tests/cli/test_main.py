@@ -9,7 +9,7 @@ import pytest
 
 from kcnn.cli import VERBS
 from kcnn.cli.console import Console
-from kcnn.cli.main import run
+from kcnn.cli.main import parse, run
 from kcnn.errors import ResourceError
 
 
@@ -152,3 +152,20 @@ def test_tables_align_numbers_and_keep_brackets(capsys):
     printed = capsys.readouterr().out
     assert "[red]a[/]" in printed
     assert "    7 " in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--data=my photos/", "--model=lenet5", "--name=flowers"], "flowers"),
+        (["--data=my photos/", "--model=lenet5"], "my_photos_lenet5"),
+        (["--data=tfds:tf_flowers", "--model=lenet5"], "tf_flowers_lenet5"),
+        (["--data=..", "--model=lenet5", "--name=up"], "up"),
+        (["digits_lenet5", "--smoke"], "digits_lenet5_smoke"),
+        (["digits_lenet5", "--smoke", "--name=mine"], "mine"),
+    ],
+)
+def test_a_run_has_a_name_that_can_be_a_folder(words, name):
+    from kcnn.cli.train import recipe_of
+
+    assert recipe_of(parse(["train", *words])).name == name

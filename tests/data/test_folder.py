@@ -177,6 +177,10 @@ def test_a_table_without_header_and_with_ids(tmp_path):
     assert source.split("train").labels.tolist() == [2, 0]
 
 
+def test_digits_of_other_scripts_are_names(tmp_path):
+    assert opened(table(tmp_path, "0.png,²\n1.png,1\n")).info.classes == ("1", "²")
+
+
 def test_real_imagenet_table(shared_data):
     source = opened(shared_data / "imagenet_samples" / "labels.csv")
     assert source.info.splits == {"train": 100}
@@ -195,7 +199,8 @@ def test_real_imagenet_table(shared_data):
         ("path,label\n0.png\n", "line 2: 1 cells but 2"),
         ("path,label,split\n0.png,cat,holdout\n", "split is 'holdout'"),
         ("path,label,split\n0.png,cat,test\n", "none for the split 'train'"),
-        ("path,label\n0.png,0\n1.png,-1\n", "1 labels lie outside 0..0, the first is -1"),
+        ("path,label\n0.png,0\n\n1.png,-1\n", r"line 4: label -1 lies outside 0\.\.0, and 1 rows"),
+        ("path,label\n0.png,4006381333931\n", "line 2: label 4006381333931 lies outside"),
     ],
 )
 def test_a_wrong_table_is_explained(tmp_path, text, message):
@@ -205,5 +210,5 @@ def test_a_wrong_table_is_explained(tmp_path, text, message):
 
 def test_an_id_beyond_the_class_list(tmp_path):
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
-    with pytest.raises(DataError, match=r"outside 0\.\.1, the first is 2"):
+    with pytest.raises(DataError, match=r"line 2: label 2 lies outside 0\.\.1"):
         opened(table(tmp_path, "0.png,0\n1.png,2\n"))

@@ -135,7 +135,7 @@ def test_bad_images_are_left_out_named_and_kept_as_they_are(tmp_path):
         (["train", "digits_lenet5", "--smoke", "--set=preprocess.size=8,8"], 2, "at least 12x12"),
         (["train", "digits_lenet5", "--resume", "--name=nothing"], 3, "no run at"),
         (["train", "--data=nowhere/photos", "--model=lenet5"], 2, "nowhere/photos"),
-        (["train", "digits_lenet5", "--name=a/b"], 2, "cannot be a folder"),
+        (["train", "digits_lenet5", "--name=a/b"], 2, "names a folder"),
         (["train", "broken.py"], 2, "not a recipe"),
         (["evaluate", "runs/nothing"], 3, "runs/nothing"),
         (["predict", "broken.py", "broken.py"], 2, "broken.py"),
