@@ -26,7 +26,7 @@ def folder(target: Path) -> Iterator[Path]:
     with _explained(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(aside, ignore_errors=True)
+            clear_leftovers(target.parent)
             aside.mkdir()
             yield aside
             for path in sorted(aside.rglob("*")):
@@ -38,6 +38,24 @@ def folder(target: Path) -> Iterator[Path]:
             _sync(target.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_leftovers(place: Path) -> None:
+    """Remove what killed processes of this machine left half-written in the folder `place`."""
+    for left in place.glob("*.tmp-*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _alive(int(pid))):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_bytes(target: Path, content: bytes) -> None:

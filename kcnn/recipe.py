@@ -20,6 +20,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+LARGEST_SIDE = 16_384  # pixels; a wrong digit is likelier than such an image
+MOST = 1_000_000  # epochs, and examples a batch
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
     """How pixels 0..255 become the numbers that a set of weights expects: `(pixel * scale - mean) / std`.
@@ -42,14 +46,14 @@ class Preprocess:
     interpolation: Literal["bilinear", "nearest"] = "bilinear"
 
     def __post_init__(self) -> None:
-        right = len(self.size) == 2 and min(self.size) >= 1
-        check(right, f"preprocess.size is {self.size} but must be two positive numbers.")
+        right = len(self.size) == 2 and min(self.size) >= 1 and max(self.size) <= LARGEST_SIDE
+        check(right, f"preprocess.size is {self.size} but must be two numbers in 1..{LARGEST_SIDE}.")
         check(self.scale > 0, f"preprocess.scale is {self.scale} but must be positive (1/255 or 1).")
         for name in ("mean", "std"):
             count = len(getattr(self, name))
             check(
                 count in (1, self.channels),
-                f"preprocess.{name} has {count} entries but must have 1 or {self.channels}, "
+                f"preprocess.{name} has {count} entries but must have 1{' or 3' if self.channels == 3 else ''}, "
                 f"one per channel of {self.channel_order!r}.",
             )
         check(min(self.std) > 0, f"preprocess.std is {self.std} but every entry must be positive.")
@@ -140,7 +144,9 @@ class Train:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            check(getattr(self, name) >= 1, f"train.{name} is {getattr(self, name)} but must be at least 1.")
+            right = 1 <= getattr(self, name) <= MOST
+            check(right, f"train.{name} is {getattr(self, name)} but must lie in 1..{MOST:,}.")
+        check(self.seed < 2**32, f"train.seed is {self.seed} but must be below 2**32.")
         for name in ("weight_decay", "warmup_epochs", "patience", "max_minutes", "checkpoint_steps", "seed"):
             check(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)} but must not be negative.")
         check(self.learning_rate > 0, f"train.learning_rate is {self.learning_rate} but must be positive.")
@@ -165,6 +171,10 @@ class Export:
     min_agreement: float = 0.97
 
     def __post_init__(self) -> None:
+        check(
+            len(set(self.formats)) == len(self.formats),
+            f"export.formats is {','.join(self.formats)} but must name each format once.",
+        )
         for name in ("calibration", "check_images"):
             check(getattr(self, name) >= 1, f"export.{name} is {getattr(self, name)} but must be at least 1.")
         check(
@@ -219,7 +229,7 @@ def from_json(text: str, config: type | None = None, where: str = "recipe.json")
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"{where} is not JSON ({error}); it may be truncated. Restore it or start a new run."
         ) from error
@@ -265,7 +275,7 @@ def load(name: str, smoke: bool = False) -> Recipe:
         result = runpy.run_path(str(path))["recipe"](smoke=smoke)
     except KcnnError:
         raise
-    except Exception as error:  # the file is the user's program and may raise anything
+    except (Exception, SystemExit) as error:  # the file is the user's program and may raise anything
         missing = isinstance(error, KeyError) and error.args == ("recipe",)
         what = "it defines no function recipe" if missing else f"{type(error).__name__}: {error}"
         raise ConfigError(
@@ -274,4 +284,4 @@ def load(name: str, smoke: bool = False) -> Recipe:
         ) from error
     if not isinstance(result, Recipe):
         raise ConfigError(f"{path}: recipe() returned {type(result).__name__} but must return kcnn.recipe.Recipe.")
-    return result
+    return from_json(to_json(result), type(result.config) if result.config is not None else None, str(path))

@@ -18,10 +18,10 @@ def recipe(smoke: bool = False) -> r.Recipe:
             epochs=20,
             batch_size=128,
             optimizer="adamw",
-            learning_rate=0.006,
+            learning_rate=0.004,
             weight_decay=0.05,
             warmup_epochs=0.5,
-            ema=0.998,
+            ema=0.995,
         ),
     )
     return r.smoke(full, model="tiny_lenet5", size=(28, 28)) if smoke else full

@@ -126,3 +126,18 @@ def test_a_real_limit_on_file_size(tmp_path):
     run = subprocess.run([sys.executable, "-c", program, target], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(errno.EFBIG)
     assert state(tmp_path) == {"file": b"old"}
+
+
+def test_leftovers_of_dead_processes_are_cleared(tmp_path):
+    import subprocess
+    import sys
+
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (tmp_path / f"1.tmp-{dead}").mkdir()
+    (tmp_path / "2.tmp-1").mkdir()  # process 1 always lives
+    (tmp_path / "notes.tmp-mine").mkdir()
+    with atomic.folder(tmp_path / "3"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.tmp-1", "3", "notes.tmp-mine"]

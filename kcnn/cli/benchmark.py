@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from kcnn.recipe import check
 
     check(args.images >= 1, f"--images is {args.images} but must be at least 1.")
-    check(args.seconds > 0, f"--seconds is {args.seconds} but must be positive.")
+    check(0 < args.seconds <= 600, f"--seconds is {args.seconds} but must lie in 0..600.")
     found = benchmark(Path(args.bundle), images=args.images, seconds=args.seconds, warn=console.warn)
     if args.json:
         console.json([dataclasses.asdict(row) for row in found])

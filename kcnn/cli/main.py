@@ -9,6 +9,7 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,10 +21,14 @@ from absl.flags import argparse_flags
 import kcnn
 from kcnn.cli import VERBS
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, KcnnError, UnknownNameError
+from kcnn.errors import ConfigError, KcnnError, ResourceError, UnknownNameError
 
 DESCRIPTION = "Build, train, explain and ship convolutional networks with Keras."
 EPILOG = "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are."
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised like Ctrl-C so that half-written files are cleared on the way out."""
 
 
 class Parser(argparse_flags.ArgumentParser):
@@ -82,6 +87,8 @@ def run(argv: Sequence[str], console: Console | None = None) -> int:
                 return _fault(error, debug, console)
     except KcnnError as error:
         return _explain(str(error), error.exit_code, debug, console)
+    except Terminated:
+        return _explain("terminated (SIGTERM); what was finished is kept", 143, debug, console)
     except KeyboardInterrupt:
         return _explain("interrupted; what was finished is kept", 130, debug, console)
     except BrokenPipeError:  # `kcnn ... | head`: the reader has seen enough
@@ -97,7 +104,7 @@ def run(argv: Sequence[str], console: Console | None = None) -> int:
 def _explain(message: str, code: int, debug: bool, console: Console) -> int:
     if debug:
         traceback.print_exc()
-    console.error(message)
+    console.error(" ".join(message.split()))
     return code
 
 
@@ -105,6 +112,15 @@ def _fault(error: Exception, debug: bool, console: Console) -> int:
     if debug:
         console.note(traceback.format_exc())
         console.note(console.noise().decode("utf-8", "replace")[-4000:])
+    if "No space left on device" in str(error):
+        console.error("no space is left on the disk. Free some room and run the same command again.")
+        return ResourceError.exit_code
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        console.error(
+            "this does not fit into memory. Choose a smaller image size, batch size or number of classes "
+            "(preprocess.size, train.batch_size, model.num_classes)."
+        )
+        return ResourceError.exit_code
     first = str(error).strip().splitlines()[:1]
     console.error(
         f"kcnn failed: {type(error).__name__}: {first[0] if first else ''} "
@@ -119,7 +135,11 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     flags.FLAGS.mark_as_parsed()
 
+    def terminate(number: int, frame: Any) -> NoReturn:
+        raise Terminated
+
     def program(argv: Any) -> int:
+        signal.signal(signal.SIGTERM, terminate)
         code = run(argv[1:])
         if "--debug" not in argv:  # libraries still talk while the process ends
             sys.stderr.flush()

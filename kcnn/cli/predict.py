@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HELP = "answers for images: JSON lines, CSV or pictures"
 SOME_FAILED = 2
+MOST_THREADS = 256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     if args.format == "pictures" and not args.output:
         raise ConfigError("--format=pictures needs --output=FOLDER to put them in.")
+    if args.threads is not None and not 1 <= args.threads <= MOST_THREADS:
+        raise ConfigError(f"--threads is {args.threads} but must lie in 1..{MOST_THREADS}.")
+    check_output(args)
     runner = open_model(args.model, format=args.use, threads=args.threads)
     task = TASKS.get(runner.facts.task)
     count = failed = 0
@@ -53,6 +57,26 @@ def run(args: argparse.Namespace, console: Console) -> int:
     elif not count:
         console.warn("stdin named no file; nothing was predicted.")
     return SOME_FAILED if failed or not count else 0
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Keep the answers from being written over what they are made of.
+
+    Raises:
+        ConfigError: --output is an input, lies in the model's folder, or its folder does not exist.
+    """
+    if not args.output:
+        return
+    output, model = Path(args.output).resolve(), Path(args.model).resolve()
+    if output == model or model in output.parents or output in [Path(name).resolve() for name in args.files]:
+        raise ConfigError(f"--output={args.output} would write over the model or an image; name another place.")
+    if args.format == "pictures":
+        if output.exists() and not output.is_dir():
+            raise ConfigError(f"--output={args.output} is a file, but pictures need a folder.")
+    elif output.is_dir() or not output.parent.is_dir():
+        raise ConfigError(f"--output={args.output} must be a file in a folder that exists.")
+    elif output.suffix.lower() in (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tflite") and output.exists():
+        raise ConfigError(f"--output={args.output} is an image or a model; name a .jsonl or .csv file.")
 
 
 @contextlib.contextmanager

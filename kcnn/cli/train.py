@@ -110,7 +110,12 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
     if args.smoke and not args.name:
         name += "_smoke"
     changes = [f"{key}={value}" for key, value in _short(args).items() if value is not None]
-    return recipes.override(dataclasses.replace(base, name=name), [*changes, *args.set])
+    base = dataclasses.replace(base, name=name)
+    if base.config is None and any(change.startswith("config.") for change in args.set):
+        from kcnn.train.job import resolve
+
+        base = resolve(base)
+    return recipes.override(base, [*changes, *args.set])
 
 
 def _short(args: argparse.Namespace) -> dict[str, str | None]:

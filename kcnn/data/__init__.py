@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kcnn.data.source import Info, Source, Split
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, UnknownNameError
 from kcnn.recipe import Data, Preprocess
 from kcnn.registry import Entry, Registry
 
@@ -51,14 +51,19 @@ def open_source(spec: Data | str) -> Source:
     """
     from kcnn.data import hold_out, layouts
 
-    spec = Data(source=spec) if isinstance(spec, str) else spec
+    if not isinstance(spec, (str, os.PathLike, Data)):
+        raise ConfigError(f"the source is {spec!r} but must be a name, a path, or kcnn.recipe.Data.")
+    spec = spec if isinstance(spec, Data) else Data(source=os.fspath(spec))
     name = os.path.expanduser(spec.source)
     if name.startswith("tfds:"):
         from kcnn.data.tfds import open_tfds
 
         source = open_tfds(name.removeprefix("tfds:"))
-    elif name in SOURCES.entries() or not layouts.is_path(name):
+    elif name in SOURCES.entries():
         source = SOURCES.get(name)()
+    elif not layouts.is_path(name):
+        hint = f"There is no file or folder of that name either. Sources: {', '.join(sorted(SOURCES.entries()))}."
+        raise UnknownNameError("source", name, SOURCES.entries(), hint)
     else:
         source = layouts.open_path(name)
     return hold_out.limited(hold_out.with_validation(source, spec.validation), spec.limit)
@@ -102,7 +107,9 @@ def load(
 
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels} but must be 1 (gray) or 3 (RGB).")
-    source = open_source(Data(source=name, validation=0.0))
+    if not isinstance(name, (str, os.PathLike)):
+        raise ConfigError(f"the source is {name!r} but must be a name or a path.")
+    source = open_source(Data(source=os.fspath(name), validation=0.0))
     chosen = source.split(split)
     height, width, depth = source.info.image_shape
     if image_size is None and (height is None or width is None):

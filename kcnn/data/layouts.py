@@ -43,7 +43,9 @@ def _all(*tests: Callable[[Names], bool]) -> Callable[[Names], bool]:
 
 
 LAYOUTS = (  # the first that fits
-    Layout("npz", _ending(".npz"), "kcnn.data.arrays:open_npz"),
+    Layout(
+        "npz", lambda names: _ending(".npz")([name for name in names if "/" not in name]), "kcnn.data.arrays:open_npz"
+    ),
     Layout("IDX", _ending("-ubyte", "-ubyte.gz", ".idx3", ".idx1"), "kcnn.data.arrays:open_idx"),
     Layout("tensorflow-datasets", _ending("dataset_info.json"), "kcnn.data.tfds:open_directory"),
     Layout(

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from kcnn.errors import ConfigError
 from kcnn.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ def build(name: str, **arguments: Any) -> "keras.Model":
 
     Raises:
         UnknownNameError: no model of that name; the nearest are listed.
+        ConfigError: `name` is no text, or `num_classes` no positive whole number.
         ShapeError: `image_shape` is too small for the network or has no such form.
 
     Example:
         >>> kcnn.build("lenet5", num_classes=10).count_params()
         61706
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"the model's name is {name!r} but must be text, one of {', '.join(MODELS.entries())}.")
     return MODELS.get(name)(name, **arguments)
 
 

@@ -6,6 +6,7 @@ import keras
 
 from kcnn.errors import ConfigError, ShapeError
 
+MOST_CLASSES = 1_000_000  # a head beyond is a mistake
 ImageShape = tuple[int | None, int | None, int]
 
 
@@ -21,7 +22,10 @@ def image_input(name: str, image_shape: ImageShape, minimum: int, *, fixed: bool
     Raises:
         ShapeError: `image_shape` is not of that form, too small, or open where it must be fixed.
     """
-    if len(image_shape) != 3 or not isinstance(image_shape[2], int) or image_shape[2] < 1:
+    numbers = isinstance(image_shape, (tuple, list)) and all(
+        side is None or (isinstance(side, int) and not isinstance(side, bool)) for side in image_shape
+    )
+    if not numbers or len(image_shape) != 3 or image_shape[2] is None or image_shape[2] < 1:
         raise ShapeError(
             f"{name}: image_shape is {image_shape} but must be (height, width, channels), as in (224, 224, 3); "
             "height and width may be None, channels may not.",
@@ -52,8 +56,8 @@ def logits(features: keras.KerasTensor, name: str, num_classes: int) -> keras.Ke
     Raises:
         ConfigError: `num_classes` is not positive.
     """
-    if num_classes < 1:
-        raise ConfigError(f"{name}: num_classes is {num_classes} but must be at least 1.")
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or not 1 <= num_classes <= MOST_CLASSES:
+        raise ConfigError(f"{name}: num_classes is {num_classes!r} but must be a whole number in 1..{MOST_CLASSES:,}.")
     return keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
 
 

@@ -169,3 +169,84 @@ def test_a_run_has_a_name_that_can_be_a_folder(words, name):
     from kcnn.cli.train import recipe_of
 
     assert recipe_of(parse(["train", *words])).name == name
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["predict", "run", "a.jpg", "--output=a.jpg"], "write over the model or an image"),
+        (["predict", "run", "a.jpg", "--output=run/weights.safetensors"], "write over the model or an image"),
+        (["predict", "run", "b.jpg", "--output=a.jpg"], "is an image or a model"),
+        (["predict", "run", "a.jpg", "--output=nowhere/x.jsonl"], "in a folder that exists"),
+        (["predict", "run", "a.jpg", "--output=run"], "write over the model"),
+        (["predict", "run", "a.jpg", "--format=pictures", "--output=b.jpg"], "pictures need a folder"),
+        (["predict", "run", "a.jpg", "--threads=0"], "must lie in 1..256"),
+        (["benchmark", "run", "--seconds=inf"], "must lie in 0..600"),
+        (["check", "nowhere"], "no file or folder of that name"),
+        (["train", "exits.py"], "is not a recipe: SystemExit: 5"),
+        (["train", "two_lines.py"], "is not a recipe: ValueError: one two"),
+        (["train", "wrong_types.py"], "train.optimizer is 'nonsense' but must be one of"),
+        (["train", "deep.json"], "is not JSON"),
+        (["train", "digits_lenet5", "--set=export.formats=fp32,fp32"], "each format once"),
+        (["train", "digits_lenet5", "--set=preprocess.size=100000,100000"], "must be two numbers in 1..16384"),
+        (["train", "digits_lenet5", "--set=train.seed=99999999999"], "must be below 2**32"),
+        (["summary", "lenet5", "--num_classes=99999999999999999999"], "must be a whole number in 1..1,000,000"),
+    ],
+)
+def test_nothing_is_overwritten_and_nonsense_is_named(words, message, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    for name in ("a.jpg", "b.jpg", "run/weights.safetensors"):
+        (tmp_path / name).write_bytes(b"precious")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(5)\n")
+    (tmp_path / "two_lines.py").write_text("raise ValueError('one\\ntwo')\n")
+    (tmp_path / "wrong_types.py").write_text(
+        "from kcnn.recipe import Recipe, Train\n"
+        "def recipe(smoke=False):\n    return Recipe(name='x', train=Train(optimizer='nonsense'))\n"
+    )
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert run(words) == 2
+    output = capfd.readouterr()
+    assert message in output.err
+    assert output.err.count("\n") == 1
+    for name in ("a.jpg", "b.jpg", "run/weights.safetensors"):
+        assert (tmp_path / name).read_bytes() == b"precious"
+
+
+def test_memory_and_disk_are_the_surroundings(monkeypatch, capfd):
+    class ResourceExhaustedError(Exception):
+        """Named like TensorFlow's."""
+
+    def failing(error):
+        def verb(args, console):
+            raise error
+
+        monkeypatch.setattr("kcnn.cli.list.run", verb)
+        return run(["list"])
+
+    assert failing(ResourceExhaustedError("OOM when allocating tensor")) == 3
+    assert failing(ResourceExhaustedError("events.out; No space left on device")) == 3
+    errors = capfd.readouterr().err
+    assert "does not fit into memory" in errors
+    assert "no space is left on the disk" in errors
+
+
+def test_sigterm_is_an_orderly_end(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "import kcnn.cli.list\n"
+        "from kcnn.cli.main import main\n"
+        "def verb(args, console):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(5)\n"
+        "    finally:\n"
+        "        pathlib.Path(__file__).with_name('cleared').touch()\n"
+        "kcnn.cli.list.run = verb\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, str(program), "list"], capture_output=True, text=True, check=False)
+    assert done.returncode == 143
+    assert "terminated" in done.stderr
+    assert (tmp_path / "cleared").exists()
