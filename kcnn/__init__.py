@@ -17,6 +17,7 @@ _LAZY = {
     "load": "kcnn.data",
     "open_source": "kcnn.data",
     "list_models": "kcnn.models",
+    "Data": "kcnn.recipe",
     "KcnnError": "kcnn.errors",
     "Preprocess": "kcnn.recipe",
     "Recipe": "kcnn.recipe",

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 PLAIN_WIDTH = 120
+NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?[%x]?|-|nan|inf")
 
 
 class Bar:
@@ -79,7 +81,7 @@ class Console:
         table = Table(title=escape(title) or None, title_justify="left", title_style="bold", header_style="bold")
         cells = [[escape(str(cell)) for cell in row] for row in rows]
         for index, column in enumerate(columns):
-            numeric = bool(cells) and all(row[index][:1] in "0123456789+-.<" for row in cells)
+            numeric = bool(cells) and all(NUMBER.fullmatch(row[index]) for row in cells)
             table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
         for row in cells:
             table.add_row(*row)

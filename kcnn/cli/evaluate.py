@@ -85,8 +85,20 @@ def show(report: dict[str, Any], folder: Path, console: Console) -> None:
     for name, value in report.items():
         if isinstance(value, int | float):
             console.line(f"{name:<20}{_cell(value):>10}")
+    chance = _most_frequent(rows)
+    if chance and "exact_match" not in report and report.get("accuracy", 1) <= chance:
+        console.warn(
+            f"accuracy {report['accuracy']:.1%} is no better than always naming the most frequent class "
+            f"({chance:.1%}): the network has not learnt. Train longer, try --find_lr, or bring more images."
+        )
     for path in sorted(folder.glob("*.png")):
         console.line(f"picture: {path}")
+
+
+def _most_frequent(rows: list[dict[str, Any]]) -> float:
+    """Return the share of the most frequent class, 0 where there are fewer than two classes with examples."""
+    supports = [row["support"] for row in rows if row.get("support")]
+    return max(supports) / sum(supports) if len(supports) > 1 else 0.0
 
 
 def _cell(value: Any) -> str:

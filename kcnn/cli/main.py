@@ -24,7 +24,10 @@ from kcnn.cli.console import Console
 from kcnn.errors import ConfigError, KcnnError, ResourceError, UnknownNameError
 
 DESCRIPTION = "Build, train, explain and ship convolutional networks with Keras."
-EPILOG = "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are."
+EPILOG = (
+    "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are, "
+    "130 stopped by Ctrl-C."
+)
 
 
 class Terminated(KeyboardInterrupt):
@@ -104,7 +107,8 @@ def run(argv: Sequence[str], console: Console | None = None) -> int:
 def _explain(message: str, code: int, debug: bool, console: Console) -> int:
     if debug:
         traceback.print_exc()
-    console.error(" ".join(message.split()))
+    tell = console.note if code in (130, 143) else console.error  # being stopped is no mistake
+    tell(" ".join(message.split()))
     return code
 
 

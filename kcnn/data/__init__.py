@@ -24,10 +24,12 @@ SOURCES = Registry(
     "kcnn.sources",
     {
         "digits": Entry("kcnn.data.arrays:open_digits", "1,797 handwritten digits, 8x8 gray, brought by scikit-learn"),
-        "mnist": Entry("kcnn.data.tfds:open_mnist", "70,000 digits, 28x28 gray; prepared by tensorflow-datasets"),
-        "fashion_mnist": Entry("kcnn.data.tfds:open_fashion_mnist", "70,000 articles of clothing, 28x28; the same"),
-        "cifar10": Entry("kcnn.data.tfds:open_cifar10", "60,000 photos of 10 classes, 32x32; the same"),
-        "cifar100": Entry("kcnn.data.tfds:open_cifar100", "60,000 photos of 100 classes, 32x32; the same"),
+        "mnist": Entry("kcnn.data.tfds:open_mnist", "70,000 digits, 28x28 gray (needs its tensorflow-datasets copy)"),
+        "fashion_mnist": Entry(
+            "kcnn.data.tfds:open_fashion_mnist", "70,000 articles of clothing, 28x28 gray (likewise)"
+        ),
+        "cifar10": Entry("kcnn.data.tfds:open_cifar10", "60,000 photos of 10 classes, 32x32 (likewise)"),
+        "cifar100": Entry("kcnn.data.tfds:open_cifar100", "60,000 photos of 100 classes, 32x32 (likewise)"),
     },
 )
 """Name -> function of no arguments that returns a `Source`. Beside names there are `tfds:NAME` and paths."""
@@ -70,7 +72,7 @@ def open_source(spec: Data | str) -> Source:
 
 
 def load(
-    name: str,
+    name: str | Data,
     split: str = "train",
     batch_size: int = 32,
     image_size: tuple[int, int] | None = None,
@@ -81,7 +83,8 @@ def load(
     """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) for `model.fit`.
 
     Args:
-        name: as `open_source`; nothing is held out of "train" for validation here.
+        name: as `open_source`. Of a name or a path nothing is held out for validation;
+            `kcnn.Data(source=name, validation=0.15)` holds out 15 % of "train".
         split: "train", "validation" or "test", where the source has it.
         batch_size: examples a batch; the last one may be shorter.
         image_size: (height, width) to resize to; None keeps the size of a source whose images all have one.
@@ -107,13 +110,13 @@ def load(
 
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels} but must be 1 (gray) or 3 (RGB).")
-    if not isinstance(name, (str, os.PathLike)):
-        raise ConfigError(f"the source is {name!r} but must be a name or a path.")
-    source = open_source(Data(source=os.fspath(name), validation=0.0))
+    if isinstance(name, (str, os.PathLike)):
+        name = Data(source=os.fspath(name), validation=0.0)
+    source = open_source(name)
     chosen = source.split(split)
     height, width, depth = source.info.image_shape
     if image_size is None and (height is None or width is None):
-        raise ConfigError(f"the images of {name!r} differ in size; pass image_size=(height, width).")
+        raise ConfigError(f"the images of {source.info.name!r} differ in size; pass image_size=(height, width).")
     record = Preprocess(
         size=image_size or (height, width),
         mean=(0.0,),

@@ -114,3 +114,15 @@ def test_data_without_a_held_out_split(tmp_path, capfd):
     assert kcnn("evaluate", tmp_path / "run") == 2
     assert "--split=train" in capfd.readouterr().err
     assert kcnn("evaluate", tmp_path / "run", "--split=train") == 0
+
+
+def test_a_network_that_learnt_nothing_is_called_so(capfd, tmp_path):
+    from kcnn.cli.console import Console
+    from kcnn.cli.evaluate import show
+
+    rows = [{"class": name, "support": 20} for name in "abcde"]
+    show({"per_class": rows, "accuracy": 0.2}, tmp_path, Console())
+    assert "no better than always naming the most frequent class (20.0%)" in capfd.readouterr().err
+    for report in ({"accuracy": 0.5}, {"accuracy": 0.1, "exact_match": 0.0}):
+        show({"per_class": rows, **report}, tmp_path, Console())
+        assert capfd.readouterr().err == ""
