@@ -13,7 +13,7 @@ from kcnn.recipe import Recipe
 from kcnn.train import checkpoint
 from kcnn.train.records import draw_curves, write_log
 from kcnn.train.rundir import RunDir
-from kcnn.train.signals import Interrupted, Signals
+from kcnn.train.signals import Signals
 from kcnn.train.state import State, averaged, restore, snapshot
 
 _CURVES_SHARE = 0.02  # of the training time that drawing curves.png may take
@@ -132,11 +132,7 @@ class Keeper(keras.callbacks.Callback):
     def _answer_signal(self) -> None:
         if self._signals.caught:
             self._writer.wait()
-            raise Interrupted(
-                f"stopped at step {self._state.step}, which is saved in {self._run.path}; "
-                "give the same command again to go on.",
-                self._signals.caught,
-            )
+            self._signals.answer(self._state.step, self._run.path)
 
     def _trouble(self, what: str) -> str:
         state, train = self._state, self._recipe.train

@@ -186,6 +186,7 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
             )
         finally:
             board.on_train_end()
+    signals.answer(state.step, run.path)  # one that came after the keeper's last look
 
 
 def _finish(run: RunDir, job: "Job", state: "State", console: "Console") -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -38,6 +39,18 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    def answer(self, step: int, folder: Path) -> None:
+        """Do nothing unless a signal was caught; call it where `step` of the run in `folder` is on the disk.
+
+        Raises:
+            Interrupted: one was.
+        """
+        if self.caught:
+            raise Interrupted(
+                f"stopped at step {step}, which is saved in {folder}; give the same command again to go on.",
+                self.caught,
+            )
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.caught = number

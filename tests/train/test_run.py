@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 
 import keras
 import numpy as np
@@ -13,6 +15,8 @@ from kcnn import recipe as recipes
 from kcnn.errors import CheckpointError, ConfigError, ResourceError, TrainingError
 from kcnn.train import callbacks, checkpoint, load_run, train
 from kcnn.train.rundir import RunDir
+from kcnn.train.signals import Interrupted
+from kcnn.train.tensorboard import TensorBoard
 
 STEPS = 10  # ceil(150 / 16)
 
@@ -288,6 +292,31 @@ def test_a_full_disk_stops_with_exit_3_and_the_run_goes_on_later(tmp_path, run_t
         run_toy(tmp_path / "run")
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [10]
     assert_equal_runs(run_toy(tmp_path / "run"), finished)
+
+
+@pytest.mark.parametrize("stop", [0, 13])
+def test_a_signal_after_the_last_step_of_a_fit_is_answered(tmp_path, run_toy, crash_at, monkeypatch, finished, stop):
+    """While TensorBoard is flushed the last step is saved; a resume in mid-epoch would begin the next fit then."""
+    folder = tmp_path / "run"
+    if stop:
+        crash_at(stop)
+        with pytest.raises(Crash):
+            run_toy(folder, checkpoint_steps=3)
+        monkeypatch.undo()
+    original = TensorBoard.on_train_end
+
+    def on_train_end(board, logs=None):
+        monkeypatch.undo()  # once is enough
+        os.kill(os.getpid(), signal.SIGTERM)
+        original(board, logs)
+
+    monkeypatch.setattr(TensorBoard, "on_train_end", on_train_end)
+    last = 20 if stop else 30
+    with pytest.raises(Interrupted, match=f"stopped at step {last}, which is saved") as caught:
+        run_toy(folder, checkpoint_steps=3)
+    assert caught.value.exit_code == 143
+    assert state(folder)["step"] == last
+    assert_equal_runs(run_toy(folder, checkpoint_steps=3), finished)
 
 
 def test_state_json_holds_the_place_in_the_run(finished):
