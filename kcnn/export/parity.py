@@ -17,8 +17,8 @@ class Parity:
     Attributes:
         images: how many were compared.
         difference: largest absolute difference of any output number.
-        agreement: share of equal answers (for a classifier: equal top classes), 0..1.
-        accuracy: share of answers that are right, 0..1.
+        agreement: share of images whose answers are all equal (for a classifier: equal top classes), 0..1.
+        accuracy: share of images whose answers are all right, 0..1.
     """
 
     images: int
@@ -44,9 +44,14 @@ def compare(signature: Signature, keras: Outputs, other: Outputs, examples: dict
     return Parity(
         images=len(answers),
         difference=float(np.max(differences)),
-        agreement=float(np.mean(answers == signature.answers(keras))),
-        accuracy=float(np.mean(answers == signature.truth(examples))),
+        agreement=_share(answers == signature.answers(keras)),
+        accuracy=_share(answers == signature.truth(examples)),
     )
+
+
+def _share(equal: np.ndarray) -> float:
+    """Return the share of rows that are true throughout."""
+    return float(np.mean(equal.reshape(len(equal), -1).all(axis=1)))
 
 
 def refuse(found: dict[str, Parity], least: float) -> None:

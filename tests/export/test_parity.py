@@ -29,7 +29,8 @@ def test_figures_by_hand():
     assert compare(SIGNATURE, KERAS, KERAS, EXAMPLES) == Parity(4, 0.0, 1.0, 0.75)
 
 
-def test_several_answers_per_image_count_one_by_one():
+def test_several_answers_per_image_count_together():
+    """Two yes-or-no answers an image: one wrong or different answer makes the image wrong or different."""
     signature = Signature(
         outputs=("p",),
         finish=lambda y: {"p": y},
@@ -37,9 +38,10 @@ def test_several_answers_per_image_count_one_by_one():
         truth=lambda examples: examples["label"],
         labels=("a", "b"),
     )
-    found = compare(signature, KERAS, {"p": KERAS["p"] * 0}, {"label": np.zeros((4, 2), int)})
-    assert found.agreement == 3 / 8  # of Keras' eight answers, five are yes
-    assert found.accuracy == 1.0
+    other = {"p": KERAS["p"] * np.array([[1], [1], [0], [0]], "float32")}  # answers 10 01 00 00, of Keras 10 01 10 11
+    found = compare(signature, KERAS, other, {"label": np.array([[1, 0], [0, 0], [0, 0], [0, 0]])})
+    assert found.agreement == 2 / 4  # answer by answer it would be 5/8
+    assert found.accuracy == 3 / 4  # answer by answer it would be 7/8
 
 
 def test_refuse_names_the_format_and_its_agreement():
