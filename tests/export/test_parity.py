@@ -46,12 +46,21 @@ def test_several_answers_per_image_count_together():
 
 def test_refuse_names_the_format_and_its_agreement():
     good, bad = Parity(200, 0.01, 0.99, 0.9), Parity(200, 0.5, 0.955, 0.9)
-    refuse({"fp32": good}, 0.99)
+    refuse({"fp16": good}, 0.99)
     with pytest.raises(ExportError, match=r"of 200 test images, int8 \(95\.50 %\) .* less than 97 %"):
-        refuse({"fp32": good, "int8": bad}, 0.97)
+        refuse({"fp16": good, "int8": bad}, 0.97)
 
 
 def test_numbers_that_are_not_finite_are_refused_even_when_the_answers_agree():
     nan = compare(SIGNATURE, KERAS, {"p": np.where(KERAS["p"] == 0.1, np.nan, KERAS["p"])}, EXAMPLES)
-    with pytest.raises(ExportError, match="fp16"):
+    with pytest.raises(ExportError, match="fp16 gives numbers that are not finite"):
         refuse({"fp16": nan}, 0.0)
+
+
+@pytest.mark.parametrize("name", ["fp32", "saved_model"])
+def test_a_float32_format_must_give_the_numbers_of_keras(name):
+    """A probability off by 0.002 is refused there, though every answer agrees; int8 may be off by more."""
+    off, near = Parity(200, 0.002, 1.0, 0.9), Parity(200, 0.0009, 1.0, 0.9)
+    refuse({name: near, "int8": off, "fp16": off}, 0.99)
+    with pytest.raises(ExportError, match=rf"{name} \(by 0\.002\) differs from Keras"):
+        refuse({name: off, "int8": near}, 0.99)
