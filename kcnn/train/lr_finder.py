@@ -43,6 +43,7 @@ class Finding:
 def lr_finder(model: keras.Model, dataset: Any, *, low: float = 1e-6, high: float = 10.0, steps: int = 100) -> Finding:
     """Train `steps` steps at rates from `low` to `high`, evenly in the logarithm, and undo it all.
 
+    The model's own optimizer makes the steps, from where it stands, with all that is set in it but the rate.
     Weights, statistics, seeds and the optimizer are the same afterwards, bit for bit; metrics are reset.
 
     Args:
@@ -55,18 +56,14 @@ def lr_finder(model: keras.Model, dataset: Any, *, low: float = 1e-6, high: floa
         TrainingError: the loss is not finite from the first step on.
     """
     before, optimizer = snapshot(model), model.optimizer
+    rate = optimizer._learning_rate  # the property's setter would forget a rate that is a variable
     watch = _Watch(low, high, steps)
-    settings = {**optimizer.get_config(), "learning_rate": keras.optimizers.schedules.ExponentialDecay(
-        low, decay_steps=max(1, steps - 1), decay_rate=high / low
-    )}  # fmt: skip
+    optimizer._learning_rate = _Rising(low, high, steps, start=int(optimizer.iterations))
+    model.train_function = None  # Keras has built the old rate into it
     try:
-        with model.distribute_strategy.scope():
-            model.optimizer = type(optimizer).from_config(settings)
-            model.optimizer.build(model.trainable_variables)
-        model.train_function = None  # Keras has built the old optimizer into it
         model.fit(dataset, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
     finally:
-        model.optimizer, model.train_function = optimizer, None
+        optimizer._learning_rate, model.train_function = rate, None
         model.stop_training = False
         restore(model, before)
         model.reset_metrics()
@@ -107,6 +104,18 @@ def draw_finding(path: Path, finding: Finding, title: str) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png")
     atomic.write_bytes(path, content.getvalue())
+
+
+class _Rising(keras.optimizers.schedules.LearningRateSchedule):
+    """From `low` at the optimizer's step `start` to `high` at the last of `steps`, evenly in the logarithm."""
+
+    def __init__(self, low: float, high: float, steps: int, start: int):
+        self._low, self._start = low, start
+        self._slope = math.log(high / low) / max(1, steps - 1)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate at the optimizer's step `step`."""
+        return self._low * keras.ops.exp(self._slope * keras.ops.cast(step - self._start, "float32"))
 
 
 class _Watch(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ import toy
 
 from kcnn.errors import TrainingError
 from kcnn.train.job import prepare
-from kcnn.train.lr_finder import find, lr_finder
+from kcnn.train.lr_finder import _Watch, find, lr_finder
 from kcnn.train.state import snapshot
 
 
@@ -62,6 +62,40 @@ def test_a_model_compiled_by_hand():
     assert 0.01 < finding.suggestion < 0.5
     assert finding.rates[-1] < 300
     assert float(model.optimizer.learning_rate) == 0.5
+
+
+def test_the_search_trains_as_the_models_own_optimizer_does(monkeypatch):
+    """Weight decay alone moves this model, by 1 - rate * decay a step: its input and so its gradient are 0."""
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="d")])
+    optimizer = keras.optimizers.SGD(0.5, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, lambda truth, answer: 0 * answer)
+    zeros = np.zeros((12, 4, 1), np.float32)
+    data = tf.data.Dataset.from_tensor_slices((zeros, zeros))
+    model.fit(data, steps_per_epoch=4, verbose=0)  # the search is to start at `low` all the same
+    kernel, bias = model.trainable_variables
+    kernel.assign([[1.0]])
+    bias.assign([1.0])
+    before, variables, seen = snapshot(model), optimizer.variables, []
+    after_step = _Watch.on_train_batch_end
+
+    def on_train_batch_end(watch, batch, logs=None):
+        seen.append((kernel.numpy().item(), bias.numpy().item()))
+        after_step(watch, batch, logs)
+
+    monkeypatch.setattr(_Watch, "on_train_batch_end", on_train_batch_end)
+    lr_finder(model, data, low=0.01, high=1.0, steps=3)
+    decayed = np.cumprod([1 - 0.1 * rate for rate in (0.01, 0.1, 1.0)])
+    np.testing.assert_allclose([value for value, _ in seen], decayed, rtol=1e-6)
+    assert [value for _, value in seen] == [1, 1, 1]
+    assert [id(v) for v in optimizer.variables] == [id(v) for v in variables]
+    for name, value in snapshot(model).items():
+        if not name.startswith("metrics/"):
+            np.testing.assert_array_equal(value, before[name], err_msg=name)
+    optimizer.learning_rate = 0.25  # a plain number can still be set
+    assert float(optimizer.learning_rate) == 0.25
 
 
 def test_find_draws_the_curve(tmp_path, lines):
