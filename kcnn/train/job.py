@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -72,10 +73,19 @@ class Job:
         return self._dataset("train", training=True).element_spec
 
     def fingerprint(self) -> str:
-        """Return a hash of which examples are trained on and their labels; a resumed run must find the same."""
-        labels = np.ascontiguousarray(self.source.split("train").labels)
+        """Return a hash of what is trained on, which a resumed run must find again.
+
+        It covers labels, classes, which examples are left out and, where each is a file, the files' names and order;
+        names are relative to the folder that holds them all, so that the data may move. It covers no pixels.
+        """
+        train = self.source.split("train")
+        labels = np.ascontiguousarray(train.labels)
         digest = hashlib.sha256(labels.tobytes())
         digest.update(repr((labels.shape, self.source.info.classes, sorted(self.bad["train"]))).encode())
+        if train.files:
+            files = [os.path.abspath(file) for file in train.files]
+            root = os.path.commonpath([os.path.dirname(file) for file in files])
+            digest.update("\0".join(os.path.relpath(file, root) for file in files).encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def _dataset(self, split: str, **options: Any) -> "tf.data.Dataset":

@@ -126,8 +126,8 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
     tensors, saved = found
     if saved["data"] != job.fingerprint():
         raise ConfigError(
-            f"the training data of {run.path} have changed since step {saved['step']}: other examples, labels or "
-            "classes. Restore them, or train under another --name."
+            f"the training data of {run.path} have changed since step {saved['step']}: other labels, classes, "
+            "file names or unreadable images. Restore them, or train under another --name."
         )
     restore(job.model, tensors)
     state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"])

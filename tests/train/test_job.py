@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import toy
 
+from kcnn.data.splits import file_split
 from kcnn.errors import UnknownNameError
 from kcnn.train import job
 
@@ -79,6 +80,22 @@ def test_the_fingerprint_follows_labels_and_left_out_images(lines):
     assert made(lines, other).fingerprint() != plain.fingerprint()
     fewer = dataclasses.replace(plain, bad={**plain.bad, "train": frozenset({1})})
     assert fewer.fingerprint() != plain.fingerprint()
+
+
+def test_the_fingerprint_follows_the_names_of_files_and_not_their_place(lines):
+    plain = made(lines)
+
+    def of_files(*files):
+        labels = np.array([0, 0, 1], np.int32)
+        source = dataclasses.replace(plain.source, splits={"train": file_split(files, labels)})
+        return dataclasses.replace(plain, source=source).fingerprint()
+
+    first = of_files("/data/train/a/1.png", "/data/train/a/2.png", "/data/train/b/1.png")
+    assert of_files("/moved/a/1.png", "/moved/a/2.png", "/moved/b/1.png") == first
+    assert of_files("moved/a/1.png", "moved/a/2.png", "moved/b/1.png") == first
+    assert of_files("/data/train/a/1.png", "/data/train/a/3.png", "/data/train/b/1.png") != first
+    assert of_files("/data/train/a/2.png", "/data/train/a/1.png", "/data/train/b/1.png") != first
+    assert of_files("/data/train/a/\udcff.png", "/data/train/a/2.png", "/data/train/b/1.png") != first  # no UTF-8
 
 
 def test_defaults_of_the_task_are_filled_in():
