@@ -31,8 +31,7 @@ class Job:
     Attributes:
         recipe: with `config` resolved to the task's own class.
         task, source: what the recipe names.
-        bad: split -> indices of unreadable examples, which are left out.
-        left_out: split -> file name and reason of each of them.
+        unreadable: split -> the examples that cannot be read, which are left out.
         strategy: what `model` was built under.
         model: built and compiled, its optimizer too.
         steps_per_epoch: optimizer steps in one epoch; the last one may be short.
@@ -41,11 +40,20 @@ class Job:
     recipe: Recipe
     task: Task
     source: Source
-    bad: dict[str, frozenset[int]]
-    left_out: dict[str, list[dict[str, str]]]
+    unreadable: dict[str, tuple["BadExample", ...]]
     strategy: "tf.distribute.Strategy"
     model: keras.Model
     steps_per_epoch: int
+
+    @property
+    def bad(self) -> dict[str, frozenset[int]]:
+        """Split -> indices of the examples that are left out."""
+        return {name: frozenset(example.index for example in found) for name, found in self.unreadable.items()}
+
+    @property
+    def left_out(self) -> dict[str, list[dict[str, str]]]:
+        """Split -> name and reason of the examples that are left out, as plain values for JSON."""
+        return {name: [{"name": e.name, "reason": e.reason} for e in found] for name, found in self.unreadable.items()}
 
     def training(self, start_step: int) -> Any:
         """Return the batches of every remaining step of all epochs, from `start_step` on."""
@@ -117,13 +125,12 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     train, task = recipe.train, TASKS.get(recipe.task)
     source = source or open_source(recipe.data)
     unreadable = {name: _scan(name, split, recipe, console) for name, split in source.splits.items() if name != "test"}
-    bad = {name: frozenset(example.index for example in found) for name, found in unreadable.items()}
     if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):
         raise ConfigError(
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
             "split; set data.validation (0.1 holds out 10 %), or train.patience=0."
         )
-    kept = np.delete(source.split("train").labels, sorted(bad["train"]), axis=0)
+    kept = np.delete(source.split("train").labels, [example.index for example in unreadable["train"]], axis=0)
     classes = len(source.info.classes)
     counts = kept.sum(axis=0) if kept.ndim > 1 else np.bincount(kept, minlength=classes)
     steps = -(-len(kept) // train.batch_size)
@@ -137,8 +144,7 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
         recipe=recipe,
         task=task,
         source=source,
-        bad=bad,
-        left_out={name: [{"name": e.name, "reason": e.reason} for e in found] for name, found in unreadable.items()},
+        unreadable=unreadable,
         strategy=chosen,
         model=model,
         steps_per_epoch=steps,
@@ -147,14 +153,14 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     return job
 
 
-def _scan(name: str, split: Split, recipe: Recipe, console: Console) -> list["BadExample"]:
+def _scan(name: str, split: Split, recipe: Recipe, console: Console) -> tuple["BadExample", ...]:
     """Return what `kcnn.data.verify.scan` finds unreadable, telling the console of the first few."""
     if split.arrays is not None:  # decoded already
-        return []
+        return ()
     from kcnn.data.verify import scan
 
     with console.progress(split.size, f"looking at every image of {name!r}") as bar:
-        found = scan(split, recipe.data.max_bad_fraction, bar.advance)
+        found = tuple(scan(split, recipe.data.max_bad_fraction, bar.advance))
     for example in found[:5]:
         console.warn(f"left out: {example.name}: {example.reason}")
     if len(found) > 5:

@@ -8,6 +8,7 @@ import pytest
 import toy
 
 from kcnn.data.splits import file_split
+from kcnn.data.verify import BadExample
 from kcnn.errors import UnknownNameError
 from kcnn.train import job
 
@@ -41,13 +42,7 @@ def test_mixed_precision_is_the_models_and_not_the_processes(lines):
 
 
 def test_unreadable_images_are_left_out_and_told(lines, monkeypatch):
-    @dataclasses.dataclass
-    class Bad:
-        index: int
-        name: str
-        reason: str
-
-    bad = [Bad(i, f"photo{i}.jpg", "truncated") for i in range(10)]
+    bad = [BadExample(i, f"photo{i}.jpg", "truncated") for i in range(10)]
     seen = []
     task = dataclasses.replace(
         toy.TASK,
@@ -78,7 +73,12 @@ def test_the_fingerprint_follows_labels_and_left_out_images(lines):
     other = toy.make_source()
     other.splits["train"].labels[3] += 1
     assert made(lines, other).fingerprint() != plain.fingerprint()
-    fewer = dataclasses.replace(plain, bad={**plain.bad, "train": frozenset({1})})
+    one = BadExample(1, "photo1.jpg", "truncated")
+    fewer = dataclasses.replace(plain, unreadable={**plain.unreadable, "train": (one,)})
+    assert (fewer.bad["train"], fewer.left_out["train"]) == (
+        frozenset({1}),
+        [{"name": "photo1.jpg", "reason": "truncated"}],
+    )
     assert fewer.fingerprint() != plain.fingerprint()
 
 
