@@ -68,13 +68,9 @@ class Job:
         """Return `fit`'s arguments that make it validate, none where the source has no validation split."""
         if "validation" not in self.source.splits:
             return {}
-        batches = self._dataset("validation", training=False)
-        if self.strategy.num_replicas_in_sync == 1:
-            return {"validation_data": batches}
-        # Keras keeps one iterator over dealt-out batches for all epochs, so the pass is repeated and its steps counted
         examples = self.source.split("validation").size - len(self.bad["validation"])
-        dealt = strategy.spread(self.strategy, batches.repeat(), equal=False)
-        return {"validation_data": dealt, "validation_steps": -(-examples // self.recipe.train.batch_size)}
+        steps = -(-examples // self.recipe.train.batch_size)
+        return strategy.validation(self.strategy, self._dataset("validation", training=False), steps)
 
     def element_spec(self) -> Any:
         """Return what a training batch is made of."""

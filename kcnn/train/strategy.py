@@ -1,4 +1,4 @@
-"""Where the arithmetic runs: one distribution strategy a process. Nothing else asks which one it is."""
+"""Where the arithmetic runs: one distribution strategy a process. Nothing else acts on which one it is."""
 
 import functools
 from collections.abc import Callable
@@ -107,3 +107,11 @@ def spread(strategy: "tf.distribute.Strategy", dataset: "tf.data.Dataset", *, eq
         return tf.data.Dataset.range(replicas).map(one)
 
     return strategy.distribute_datasets_from_function(lambda _: dataset.flat_map(slices).prefetch(2 * replicas))
+
+
+def validation(strategy: "tf.distribute.Strategy", dataset: "tf.data.Dataset", steps: int) -> dict[str, Any]:
+    """Return the arguments that make `fit` validate on `dataset`, one pass of `steps` batches, after each epoch."""
+    if strategy.num_replicas_in_sync == 1:
+        return {"validation_data": dataset}
+    # Keras keeps one iterator over dealt-out batches for all epochs, so the pass is repeated and its steps counted
+    return {"validation_data": spread(strategy, dataset.repeat(), equal=False), "validation_steps": steps}

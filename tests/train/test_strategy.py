@@ -30,6 +30,11 @@ for equal in (True, False):
         assert [part.numpy()[:, 0].tolist() for part in mirrored.experimental_local_results(images)] == parts
         dealt.append(parts)
     found[equal] = dealt
+arguments = strategy.validation(mirrored, pairs, 3)
+assert arguments["validation_steps"] == 3
+passes = iter(arguments["validation_data"])  # the second one begins where the first ends
+both = [[part.numpy().tolist() for part in mirrored.experimental_local_results(next(passes)[1])] for _ in range(6)]
+assert both == 2 * found[False], both
 print(json.dumps([found[True], found[False]]))
 """
 
@@ -49,6 +54,7 @@ def test_one_device_deals_nothing_out():
     assert one.num_replicas_in_sync == 1
     batches = tf.data.Dataset.range(3).batch(2)
     assert strategy.spread(one, batches, equal=True) is batches
+    assert strategy.validation(one, batches, 2) == {"validation_data": batches}  # `fit` counts the steps itself
 
 
 def test_auto_is_one_device_without_several_gpus():
