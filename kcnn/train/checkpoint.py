@@ -7,6 +7,7 @@
 There is no pointer to the latest: it is the highest step whose folder says the same as its manifest.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -26,7 +27,7 @@ _TENSORS, _STATE, _MANIFEST = "state.safetensors", "state.json", "manifest.json"
 
 
 def save(folder: Path, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> Path:
-    """Write one checkpoint and return its folder; an old one of the same step is replaced.
+    """Write one checkpoint and return its folder; a damaged one of the same step is replaced, a valid one is kept.
 
     Args:
         folder: the run's `checkpoints` folder, made when missing.
@@ -40,6 +41,9 @@ def save(folder: Path, tensors: dict[str, np.ndarray], state: dict[str, Any]) ->
 
     target = folder / f"{state['step']:09d}"
     if target.exists():
+        with contextlib.suppress(CheckpointError):
+            load(folder, state["step"])
+            return target
         shutil.rmtree(target)
     with atomic.folder(target) as aside:
         (aside / _TENSORS).write_bytes(safetensors.numpy.save(tensors))

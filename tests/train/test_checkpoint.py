@@ -192,6 +192,22 @@ def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch):
         assert_is(checkpoint.newest(folder, never), 20)
 
 
+def test_a_valid_one_of_the_same_step_is_never_lost(tmp_path, monkeypatch):
+    place = save(tmp_path, 10)
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", full)
+        with contextlib.suppress(ResourceError):
+            save(tmp_path, 10)
+    assert_is(checkpoint.newest(tmp_path, never), 10)
+    hurt(place / "state.json", "flip", 3)
+    save(tmp_path, 10)  # a damaged one makes room
+    assert_is(checkpoint.newest(tmp_path, never), 10)
+
+
 def test_writer_saves_behind_and_keeps_two(tmp_path):
     with checkpoint.Writer(tmp_path) as writer:
         for step in (1, 2, 3, 4):
