@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kcnn.errors import TrainingError
+from kcnn.errors import TrainingError, UnknownNameError
 from kcnn.recipe import Recipe
 from kcnn.train import checkpoint
 from kcnn.train.records import draw_curves, write_log
@@ -97,8 +97,15 @@ class Keeper(keras.callbacks.Callback):
                 raise TimeUp
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write the epoch down, save it, and see whether it was the last one."""
+        """Write the epoch down, save it, and see whether it was the last one.
+
+        Raises:
+            UnknownNameError: `train.patience` watches a metric that training does not have.
+        """
         state = self._state
+        train, known = self._recipe.train, sorted(logs or {})
+        if train.patience and train.monitor not in known:
+            raise UnknownNameError("metric in train.monitor", train.monitor, known)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         state.history.append({"epoch": epoch + 1, "step": state.step, "learning_rate": rate, **(logs or {})})
         self._save()
@@ -120,8 +127,6 @@ class Keeper(keras.callbacks.Callback):
         saved = {
             "step": state.step,
             "epoch": state.epoch,
-            "step_in_epoch": state.step_in_epoch,
-            "seed": train.seed,
             "data": self._data,
             "seconds": state.seconds,
             "history": [*state.history],

@@ -1,7 +1,7 @@
 """Checkpoints on disk: folders that appear whole, carry their own hashes, and hold nothing to unpickle.
 
     checkpoints/<step>/state.safetensors   every variable, by name
-    checkpoints/<step>/state.json          plain values: step, epoch, history, seconds, seed
+    checkpoints/<step>/state.json          plain values: step, epoch, history, seconds, hash of the data
     checkpoints/<step>/manifest.json       schema, step, epoch; sha256 and size of each file
 
 There is no pointer to the latest: it is the highest step whose folder says the same as its manifest.

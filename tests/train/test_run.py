@@ -12,7 +12,7 @@ import safetensors.numpy
 import toy
 
 from kcnn import recipe as recipes
-from kcnn.errors import CheckpointError, ConfigError, ResourceError, TrainingError
+from kcnn.errors import CheckpointError, ConfigError, ResourceError, TrainingError, UnknownNameError
 from kcnn.train import callbacks, checkpoint, load_run, train
 from kcnn.train.rundir import RunDir
 from kcnn.train.signals import Interrupted
@@ -63,7 +63,7 @@ def assert_equal_runs(one, other):
 def test_what_a_run_leaves(finished):
     names = {path.name for path in finished.iterdir()}
     assert names >= {
-        "recipe.json", "env.json", "log.csv", "curves.png", "samples", "checkpoints", "tensorboard",
+        "recipe.json", "env.json", "data_report.json", "log.csv", "curves.png", "samples", "checkpoints", "tensorboard",
         "weights.safetensors", "model.json", "preprocess.json", "labels.txt",
     }  # fmt: skip
     assert not [name for name in names if ".tmp-" in name]
@@ -251,6 +251,19 @@ def test_a_changed_recipe_is_refused_with_old_and_new(tmp_path, run_toy):
     assert (folder / "recipe.json").read_bytes() == before
 
 
+def test_fewer_epochs_than_are_done_are_refused_and_change_nothing(tmp_path, run_toy):
+    folder = run_toy(tmp_path / "run", epochs=2)
+    before = (folder / "recipe.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"has trained 2 epochs already, more than train.epochs \(1\)"):
+        run_toy(folder, epochs=1)
+    assert (folder / "recipe.json").read_bytes() == before
+
+
+def test_patience_on_a_metric_that_is_not_there_names_those_that_are(tmp_path, run_toy):
+    with pytest.raises(UnknownNameError, match="Did you mean 'val_accuracy'"):
+        run_toy(tmp_path / "run", epochs=3, patience=1, monitor="val_acuracy")
+
+
 def test_changed_data_are_refused(tmp_path, run_toy, lines):
     folder = run_toy(tmp_path / "run", epochs=1)
     source = toy.make_source()
@@ -321,7 +334,8 @@ def test_a_signal_after_the_last_step_of_a_fit_is_answered(tmp_path, run_toy, cr
 
 def test_state_json_holds_the_place_in_the_run(finished):
     saved = json.loads((finished / "checkpoints" / f"{20:09d}" / "state.json").read_text())
-    assert (saved["step"], saved["epoch"], saved["step_in_epoch"], saved["seed"]) == (20, 2, 0, 0)
+    assert set(saved) == {"step", "epoch", "data", "seconds", "history"}
+    assert (saved["step"], saved["epoch"]) == (20, 2)
     assert len(saved["history"]) == 2
     assert saved["seconds"] > 0
     tensors = safetensors.numpy.load_file(finished / "checkpoints" / f"{20:09d}" / "state.safetensors")
