@@ -1,4 +1,4 @@
-"""Parts of a split that are always the same ones: the validation share, and the first so many."""
+"""Parts of a split that are always the same ones: the validation share, and a limited number."""
 
 import dataclasses
 
@@ -34,10 +34,10 @@ def limited(source: Source, limit: int) -> Source:
     """Keep at most `limit` examples of each split, evenly spread over it; 0 keeps all."""
     if limit == 0 or all(split.size <= limit for split in source.splits.values()):
         return source
-    return _replace(source, {name: _first(split, limit) for name, split in source.splits.items()})
+    return _replace(source, {name: _thinned(split, limit) for name, split in source.splits.items()})
 
 
-def _first(split: Split, limit: int) -> Split:
+def _thinned(split: Split, limit: int) -> Split:
     return split if split.size <= limit else split.subset(np.arange(limit) * split.size // limit)
 
 
