@@ -51,7 +51,8 @@ def train(
         console: where progress is shown; lines on stderr by default.
         source: data to train on in place of `recipe.data`.
 
-    Returns: `folder`, which now holds the files of `save_model`, log.csv, curves.png, samples/ and tensorboard/.
+    Returns: `folder`, which now holds the files of `save_model`, log.csv, curves.png, samples/, tensorboard/, env.json
+        and data_report.json (name and reason of each unreadable image that was left out, by split).
 
     Raises:
         ResourceError: another process works on this run, or the disk is full.
@@ -70,6 +71,12 @@ def train(
         job = prepare(recipe, source, console)
         atomic.write_text(run.data_report, json.dumps({"left_out": job.left_out}, indent=2, ensure_ascii=False) + "\n")
         state, metrics = _restored(run, job, console)
+        if state.epoch > recipe.train.epochs:
+            raise ConfigError(
+                f"{run.path} has trained {state.epoch} epochs already, more than train.epochs ({recipe.train.epochs}). "
+                "Ask for as many or more, or train under another --name."
+            )
+        atomic.write_text(run.recipe, recipes.to_json(recipe))
         _introduce(run, job, state, console)
         while not (reason := state.finished(recipe.train)):
             _fit(run, job, state, metrics, console)
@@ -80,7 +87,7 @@ def train(
 
 
 def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> None:
-    """Make the folder this recipe's, or refuse."""
+    """Refuse a run that was begun with another recipe."""
     begun = checkpoint.steps(run.checkpoints)
     if begun and not resume:
         raise ConfigError(
@@ -99,7 +106,6 @@ def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> Non
             )
         for key, (old, new) in changed.items():
             console.note(f"going on with {key} {new!r} (was {old!r})")
-    atomic.write_text(run.recipe, recipes.to_json(recipe))
 
 
 def _differences(before: Recipe, now: Recipe) -> list[tuple[str, Any, Any]]:
