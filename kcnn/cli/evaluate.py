@@ -8,7 +8,7 @@ from kcnn.cli.console import Console
 from kcnn.errors import DataError
 
 if TYPE_CHECKING:
-    from kcnn.data.source import Info, Source
+    from kcnn.data.source import Source
 
 HELP = "numbers per class and pictures of what a run gets wrong"
 SHOWN = 40  # classes in the printed table; metrics.csv has all
@@ -49,16 +49,14 @@ def evaluate_run(folder: Path, *, console: Console, split: str | None = None, qu
         DataError: the data has changed its classes, or has nothing held out.
         UnknownNameError: no such split.
     """
-    from kcnn.data import open_source
     from kcnn.data.verify import scan
     from kcnn.tasks import TASKS
     from kcnn.train.rundir import RunDir
     from kcnn.train.tensorboard import log_report
-    from kcnn.train.weights import load_run
+    from kcnn.train.weights import load_run, open_data
 
     model, recipe, info = load_run(folder)
-    source = open_source(recipe.data)
-    _check_classes(source.info, info)
+    source = open_data(recipe, info)
     chosen = split or _held_out(source)
     part = source.split(chosen)
     found = scan(part, recipe.data.max_bad_fraction) if part.contents else []
@@ -114,12 +112,3 @@ def _held_out(source: "Source") -> str:
     raise DataError(
         f"{source.info.name} has neither a test nor a validation split; --split=train measures on what was learnt."
     )
-
-
-def _check_classes(now: "Info", then: "Info") -> None:
-    if now.classes != then.classes:
-        new, gone = sorted({*now.classes} - {*then.classes}), sorted({*then.classes} - {*now.classes})
-        raise DataError(
-            f"{now.name} has {len(now.classes)} classes but the run learnt {len(then.classes)}, or in another order "
-            f"(new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}). Train again on the data as it is."
-        )

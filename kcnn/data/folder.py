@@ -63,6 +63,17 @@ def images_in(entries: Iterable[Path]) -> list[Path]:
     return [entry for entry in entries if entry.suffix.lower() in READABLE + OTHER_IMAGES and not entry.is_dir()]
 
 
+def images_below(folder: Path) -> list[Path]:
+    """Return the readable images in `folder` and in all folders below it, hidden entries left out, sorted."""
+    found: list[Path] = []
+    for child in visible(folder):
+        if child.is_dir() and not child.is_symlink():
+            found += images_below(child)
+        elif child.suffix.lower() in READABLE and child.is_file():
+            found.append(child)
+    return found
+
+
 def _classes(folder: Path) -> dict[str, list[Path]]:
     entries = visible(folder)
     loose = images_in(entries)

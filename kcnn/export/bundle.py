@@ -50,15 +50,14 @@ def open_run(folder: Path | str) -> Trained:
 
     Raises:
         CheckpointError: the run is not finished, or damaged.
-        DataError: its data cannot be read any more.
+        DataError: its data cannot be read any more, or have other classes now.
     """
-    from kcnn.data import open_source
     from kcnn.tasks import TASKS
-    from kcnn.train.weights import load_run
+    from kcnn.train.weights import load_run, open_data
 
     model, recipe, info = load_run(folder)
     signature = TASKS.get(recipe.task).signature(recipe, info)
-    return Trained(model, recipe, info, of_run(recipe, info), signature, open_source(recipe.data))
+    return Trained(model, recipe, info, of_run(recipe, info), signature, open_data(recipe, info))
 
 
 def export(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kcnn.data.folder import images_below
 from kcnn.errors import DataError
 from kcnn.export.runner import Runner
 
 if TYPE_CHECKING:
     from kcnn.tasks.task import Task
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp"})
 BATCH = 16
 
 
@@ -40,7 +40,7 @@ def find_files(names: Iterable[str]) -> Iterator[str]:
     """
     for name in names:
         if os.path.isdir(name):
-            found = sorted(str(p) for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            found = [str(path) for path in images_below(Path(name))]
         elif glob.has_magic(name) and not os.path.exists(name):
             found = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
         else:
@@ -69,6 +69,9 @@ def predict_files(runner: Runner, task: "Task", files: Iterable[str]) -> Iterato
                 continue
             at = next(row)
             one = {name: values[at] for name, values in outputs.items()}
+            if not all(np.isfinite(values).all() for values in one.values()):
+                yield Prediction(prediction.file, error="the model's answer is not finite; train or export it again")
+                continue
             values = task.decode(one, runner.facts.info, prediction.image.shape[:2])
             yield Prediction(prediction.file, values, None, prediction.image)
 
@@ -82,13 +85,14 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
 
     from kcnn.data.decode import decode
     from kcnn.data.headers import check_header
-    from kcnn.data.preprocess import resize
+    from kcnn.data.preprocess import prepare
 
     record = runner.preprocess
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
     def pixels(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return decode(contents, 3), resize(decode(contents, record.channels), record)
+        image = decode(contents, 3)
+        return image, prepare(image, record)
 
     def read(name: str) -> tuple[Prediction, np.ndarray | None]:
         try:

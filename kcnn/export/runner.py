@@ -1,5 +1,7 @@
 """One way to run a model, wherever it comes from: a run, a bundle, a SavedModel or a `.tflite`."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,7 +112,7 @@ def open_model(path: Path | str, *, format: str | None = None, threads: int | No
 
 def is_bundle(folder: Path) -> bool:
     """Whether `folder` is one version of a bundle."""
-    return (folder / MANIFEST).is_file() and (folder / SAVED_MODEL).is_dir()
+    return (folder / MANIFEST).is_file()
 
 
 def versions(folder: Path) -> list[int]:
@@ -139,7 +141,22 @@ def _open_bundle(folder: Path, format: str, threads: int | None) -> Runner:
     file = folder / f"model_{format}.tflite"
     if not file.is_file():
         raise ExportError(f"{folder} has no {file.name}; export the run with --formats={format}.")
+    check_unchanged(folder, file)
     return open_litert(file, threads, format)
+
+
+def check_unchanged(folder: Path, file: Path) -> None:
+    """Hold a file of the bundle `folder` against its manifest.
+
+    Raises:
+        ExportError: the file is not the one that was published, or the manifest cannot be read.
+    """
+    try:
+        wanted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"][file.name]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportError(f"{folder / MANIFEST} does not tell what {file.name} should be ({error!r}).") from error
+    if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+        raise ExportError(f"{file} was changed after its export, or damaged; export the run again.")
 
 
 def open_keras(folder: Path) -> Runner:

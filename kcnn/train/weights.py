@@ -4,6 +4,7 @@ A run folder and a bundle hold the same five.
 """
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ import numpy as np
 from kcnn import atomic
 from kcnn import recipe as recipes
 from kcnn.data.source import Info
-from kcnn.errors import CheckpointError, ConfigError
+from kcnn.errors import CheckpointError, ConfigError, DataError
 from kcnn.recipe import Recipe
 from kcnn.tasks import TASKS
 
 if TYPE_CHECKING:
     import keras
+
+    from kcnn.data.source import Source
 
 WEIGHTS, MODEL, PREPROCESS, LABELS, RECIPE = FILES = (
     "weights.safetensors",
@@ -55,12 +58,13 @@ def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -
         "config": dataclasses.asdict(recipe.config) if recipe.config is not None else None,
         "source": {key: value for key, value in dataclasses.asdict(info).items() if key != "classes"},
     }
-    tensors = {path: np.asarray(weight.numpy()) for path, weight in _by_path(model).items()}
+    content = safetensors.numpy.save({path: np.asarray(weight.numpy()) for path, weight in _by_path(model).items()})
+    record["weights_sha256"] = hashlib.sha256(content).hexdigest()
     atomic.write_text(folder / RECIPE, recipes.to_json(recipe))
     atomic.write_text(folder / MODEL, _json(record))
     atomic.write_text(folder / PREPROCESS, _json(dataclasses.asdict(recipe.preprocess)))
     atomic.write_text(folder / LABELS, "".join(f"{name}\n" for name in info.classes))
-    atomic.write_bytes(folder / WEIGHTS, safetensors.numpy.save(tensors))
+    atomic.write_bytes(folder / WEIGHTS, content)
 
 
 def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
@@ -88,10 +92,13 @@ def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
     finally:
         keras.config.set_dtype_policy(policy)
     try:
-        tensors = safetensors.numpy.load((folder / WEIGHTS).read_bytes())
+        content = (folder / WEIGHTS).read_bytes()
+        tensors = safetensors.numpy.load(content)
     except Exception as error:  # safetensors raises its own class for each kind of damage
         raise CheckpointError(f"cannot read {folder / WEIGHTS}: {error}. Train or export again.") from error
     _assign(model, tensors, folder / WEIGHTS)
+    if hashlib.sha256(content).hexdigest() != record.get("weights_sha256"):
+        raise CheckpointError(f"{folder / WEIGHTS} is not the file that {MODEL} describes; train or export again.")
     return model, recipe, facts
 
 
@@ -110,6 +117,30 @@ def load_run(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
             else f"{folder} is not a run: it has no {RECIPE} and no {WEIGHTS}."
         )
     return load_model(folder)
+
+
+def open_data(recipe: Recipe, learnt: Info) -> "Source":
+    """Open the data of a finished run again.
+
+    Args:
+        recipe: of the run.
+        learnt: the facts of the source it was trained on, as `load_run` gives them.
+
+    Raises:
+        DataError: its classes are no longer those that the run learnt.
+        KcnnError: as `kcnn.open_source`.
+    """
+    from kcnn.data import open_source
+
+    source = open_source(recipe.data)
+    now, then = source.info.classes, learnt.classes
+    if now != then:
+        new, gone = sorted({*now} - {*then}), sorted({*then} - {*now})
+        raise DataError(
+            f"{source.info.name} has {len(now)} classes but the run learnt {len(then)}, or in another order "
+            f"(new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}). Train again on the data as it is."
+        )
+    return source
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -132,3 +132,20 @@ def test_a_bomb_is_refused_from_its_header(bundle, tmp_path):
     prediction, pixels = reader(open_model(bundle / "model_int8.tflite"))(str(tmp_path / "bomb.png"))
     assert pixels is None
     assert "60,000 x 60,000 pixels" in prediction.error
+
+
+def test_hidden_entries_are_passed_over_in_folders(tmp_path):
+    for name in ("a.jpe", ".hidden/b.jpg", "__MACOSX/c.jpg", "deep/d.PNG", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(find_files([str(tmp_path)])) == [str(tmp_path / "a.jpe"), str(tmp_path / "deep" / "d.PNG")]
+
+
+def test_an_answer_that_is_not_finite_is_an_error_of_its_file(bundle, tmp_path):
+    import dataclasses
+
+    runner = open_model(bundle)
+    broken = dataclasses.replace(runner, _call=lambda images: {"probabilities": np.full((len(images), 10), np.nan)})
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
+    (answer,) = predict_files(broken, TASKS.get("classification"), [str(tmp_path / "a.png")])
+    assert "not finite" in answer.error

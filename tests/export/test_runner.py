@@ -110,3 +110,28 @@ def test_formats_that_do_not_go_with_the_path(run, bundle):
     for path, format in ((run, "int8"), (bundle / "saved_model", "keras"), (bundle / "model_int8.tflite", "int8")):
         with pytest.raises(KcnnError, match="cannot be chosen"):
             open_model(path, format=format)
+
+
+def test_a_changed_file_of_a_bundle_is_refused(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    file = copy / "model_fp32.tflite"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ExportError, match="was changed after its export"):
+        open_model(copy, format="fp32")
+    (copy / "manifest.json").write_text("{}")
+    with pytest.raises(ExportError, match="does not tell what model_int8"):
+        open_model(copy, format="int8")
+
+
+def test_data_with_other_classes_are_refused_before_export(run, tmp_path):
+    import dataclasses
+
+    from kcnn.errors import DataError
+    from kcnn.train.weights import load_run, open_data
+
+    _, recipe, info = load_run(run)
+    assert open_data(recipe, info).info.classes == info.classes
+    with pytest.raises(DataError, match=r"10 classes but the run learnt 2.*gone: cat"):
+        open_data(recipe, dataclasses.replace(info, classes=("0", "cat")))

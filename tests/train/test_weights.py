@@ -84,3 +84,12 @@ def test_layers_without_a_name_of_their_own_are_refused(tmp_path):
         weight._path = "same/path"
     with pytest.raises(ConfigError, match="two weights under one path"):
         save_model(tmp_path, nested, toy.make_recipe(), toy.make_source().info)
+
+
+def test_weights_with_one_bit_changed_are_refused(copy):
+    path = copy / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"is not the file that model\.json describes"):
+        load_model(copy)
