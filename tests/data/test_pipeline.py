@@ -1,5 +1,8 @@
 """Batches: each example once an epoch, any start, any reader count, arrays and files alike."""
 
+import dataclasses
+import itertools
+import time
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +62,51 @@ def test_a_late_start_is_a_seek(split):
             np.testing.assert_array_equal(y, v)
 
 
+def test_a_late_start_reads_no_earlier_example():
+    split = array_split(images(), np.arange(SIZE, dtype=np.int32), "train")
+    reads = []
+
+    def read(index):
+        tf.numpy_function(lambda i: reads.extend(i.tolist()) or np.int64(0), [index], tf.int64)
+        return split.read(index)
+
+    counted = dataclasses.replace(split, read=read)
+    late = batches(counted, start_step=9)
+    assert len(reads) == len(late[0][1]) == 3
+    start = time.perf_counter()
+    far = pipeline.training(split, RECORD, batch_size=5, seed=0, epochs=10**9, start_step=4 * 10**9 + 3)
+    assert len(next(iter(far))[1]) == 5
+    assert time.perf_counter() - start < 5  # skipping would take days
+
+
+def test_arrays_and_files_give_one_stream(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, 9, 7, 3), dtype=np.uint8)
+    labels = np.arange(SIZE, dtype=np.int32)
+    files = [str(tmp_path / f"{i}.png") for i in range(SIZE)]
+    for file, image in zip(files, pixels, strict=True):
+        Image.fromarray(image).save(file)
+    streams = [batches(part) for part in (array_split(pixels, labels, "train"), file_split(files, labels))]
+    assert streams[0][0][0].std() > 10
+    for (x, y), (u, v) in zip(*streams, strict=True):
+        np.testing.assert_array_equal(x, u)
+        np.testing.assert_array_equal(y, v)
+
+
+def test_an_unreadable_file_stops_the_stream(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    split = file_split([str(tmp_path / "bad.png")], np.zeros(1, np.int32))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        list(pipeline.evaluation(split, RECORD, 1))
+
+
+def test_several_labels_and_a_batch_beyond_the_split():
+    many = np.eye(SIZE, dtype=np.uint8)
+    (pixels, labels), *others = batches(array_split(images(), many, "train"), batch_size=100, epochs=1)
+    assert not others
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels.argmax(axis=1), pixels[:, 0, 0, 0])
+
+
 def test_the_seed_changes_the_order(split):
     assert (batches(split)[0][1] != batches(split, seed=1)[0][1]).any()
 
@@ -66,7 +114,9 @@ def test_the_seed_changes_the_order(split):
 def test_the_number_of_readers_changes_nothing(split, monkeypatch):
     whole = batches(split)
     monkeypatch.setattr(tf.data, "AUTOTUNE", 1)
-    for (x, y), (u, v) in zip(whole, batches(split), strict=True):
+    alone = batches(split)
+    monkeypatch.setattr(tf.data, "AUTOTUNE", 7)
+    for (x, y), (u, v) in itertools.chain(zip(whole, alone, strict=True), zip(whole, batches(split), strict=True)):
         np.testing.assert_array_equal(x, u)
         np.testing.assert_array_equal(y, v)
 
