@@ -1,6 +1,7 @@
 """Digits, .npz and IDX files: what is read, and what each mistake is told."""
 
 import gzip
+import pickle
 import struct
 from pathlib import Path
 
@@ -67,6 +68,10 @@ def test_real_cifar10(shared_data):
     assert source.info.splits == {"train": 10_000, "test": 2_000}  # README of the data
     assert source.info.classes[6] == "frog"
     assert np.bincount(source.split("train").labels).tolist() == [1000] * 10
+    with np.load(shared_data / "cifar10" / "test.npz") as file:
+        row = source.split("test").read(np.int64(1234))
+        np.testing.assert_array_equal(row["image"], file["images"][1234])
+        assert int(row["label"]) == file["labels"][1234]
 
 
 def test_several_labels_a_picture(tmp_path):
@@ -82,6 +87,7 @@ def test_several_labels_a_picture(tmp_path):
     ("content", "message"),
     [
         ({"images": IMAGES / 255, "labels": LABELS}, "float64 but must be uint8"),
+        ({"images": np.full((6, 4, 5), np.nan, np.float32), "labels": LABELS}, "float32 but must be uint8"),
         ({"images": IMAGES[0], "labels": LABELS}, r"\(4, 5\) but must be"),
         ({"images": np.zeros((6, 3, 8, 8), np.uint8), "labels": LABELS}, "channels last"),
         ({"images": IMAGES, "labels": LABELS[:5]}, "6 images but 5 labels"),
@@ -98,6 +104,28 @@ def test_wrong_arrays_are_explained(tmp_path, content, message):
     np.savez(tmp_path / "train.npz", **content)
     with pytest.raises(DataError, match=message):
         opened(tmp_path).split("train")
+
+
+class Trap:
+    """What a pickle can do: run code when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("key", ["images", "labels"])
+def test_nothing_is_unpickled(tmp_path, key):
+    trap = np.array([Trap(tmp_path / "sprung")] * 6, dtype=object)
+    np.savez(tmp_path / "train.npz", **{"images": IMAGES, "labels": LABELS, key: trap})
+    with pytest.raises(DataError, match="pickled objects are refused"):
+        opened(tmp_path)
+    (tmp_path / "train.npz").write_bytes(pickle.dumps(trap))
+    with pytest.raises(DataError, match=r"train\.npz"):
+        opened(tmp_path)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_labels_beyond_the_class_list_or_the_training_ones(tmp_path):
@@ -144,6 +172,9 @@ def test_wrong_idx_files_are_explained(tmp_path):
     for content, message in (
         (whole[:40], "damaged gzip"),
         (gzip.compress(gzip.decompress(whole)[:-1]), "120 bytes, but holds 119"),
+        (whole[:-8] + bytes(8), "damaged gzip"),  # the checksum at its end
+        (gzip.compress(gzip.decompress(whole) + b"!"), "120 bytes, but holds 121"),
+        (b"", "does not start like an IDX file"),
         (gzip.compress(gzip.decompress(whole)[:9]), "inside its header"),
         (gzip.compress(b"\0\0\x0d\x03" + bytes(20)), "unsigned bytes"),
     ):
@@ -158,3 +189,6 @@ def test_real_fashion_mnist():
     assert source.info.splits == {"train": 60_000, "test": 10_000}
     assert np.bincount(source.split("train").labels).tolist() == [6000] * 10
     assert source.info.image_shape == (28, 28, 1)
+    # an ankle boot first; the first ten of the test are in the data set's own README and every tutorial
+    assert source.split("train").labels[0] == 9
+    assert source.split("test").labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]
