@@ -31,6 +31,22 @@ def test_the_share_is_taken_from_each_class(fraction):
         np.testing.assert_array_equal(rows["label"], split.labels)
 
 
+def test_the_share_is_recorded():
+    # the fifth and tenth of each class (rank * 0.2 reaches 1 and 2): another choice would mix held-out images into
+    # the training of a resumed run
+    found = hold_out.with_validation(source([10, 10]), 0.2)
+    assert pixels(found.split("validation")).tolist() == [4, 9, 14, 19]
+    assert hold_out.with_validation(source([10, 3]), 0.2).split("validation").labels.tolist() == [0, 0]
+
+
+def test_a_share_of_several_labels_a_picture():
+    images = np.arange(20, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    made = from_arrays("made", {"train": (images, np.tile(np.eye(2, dtype=np.uint8), (10, 1)))})
+    found = hold_out.with_validation(made, 0.25)
+    assert pixels(found.split("validation")).tolist() == [3, 7, 11, 15, 19]
+    assert found.split("validation").labels.shape == (5, 2)
+
+
 def test_a_validation_split_of_its_own_is_kept():
     own = (np.zeros((3, 2, 2), np.uint8), np.array([0, 1, 0]))
     found = hold_out.with_validation(source([10, 10], validation=own), 0.5)
