@@ -96,7 +96,7 @@ def load(
         cannot be read ends the iteration with an error; `kcnn check` finds such images beforehand.
 
     Raises:
-        ConfigError: images differ in size and `image_size` is None, or `channels` is neither 1 nor 3.
+        ConfigError: images differ in size and `image_size` is None, or an argument cannot work.
         UnknownNameError, DataError, ResourceError: as `open_source`.
 
     Example:
@@ -110,6 +110,10 @@ def load(
 
     if channels not in (None, 1, 3):
         raise ConfigError(f"channels is {channels} but must be 1 (gray) or 3 (RGB).")
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size} but must be 1 or more.")
+    if image_size is not None and not (isinstance(image_size, (tuple, list)) and len(image_size) == 2):
+        raise ConfigError(f"image_size is {image_size} but must be (height, width).")
     if isinstance(name, (str, os.PathLike)):
         name = Data(source=os.fspath(name), validation=0.0)
     source = open_source(name)

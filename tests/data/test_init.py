@@ -29,6 +29,34 @@ def test_load_gives_a_plain_finite_dataset():
     assert {images.min(), images.max()} == {0.0, 1.0}
 
 
+def test_the_pixels_and_the_promised_types():
+    test = kcnn.load("digits", split="test", batch_size=100)
+    images, ids = test.element_spec
+    assert images.shape.as_list() == [None, 8, 8, 1]
+    assert (images.dtype, ids.dtype, ids.shape.as_list()) == (tf.float32, tf.int32, [None])
+    assert test.cardinality() == 4
+    found = np.concatenate([x for x, _ in test.as_numpy_iterator()])
+    stored = kcnn.open_source("digits").split("test").arrays["image"]
+    np.testing.assert_allclose(found, stored / 255, atol=1e-7)
+    train = kcnn.load("digits", channels=3).element_spec
+    assert train[0].shape.as_list() == [None, 8, 8, 3]
+    assert train[1] == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"channels": 2}, "channels is 2"),
+        ({"image_size": 28}, "image_size is 28"),
+        ({"image_size": (28, 0)}, r"\(28, 0\)"),
+    ],
+)
+def test_options_that_cannot_work(options, message):
+    with pytest.raises(ConfigError, match=message):
+        kcnn.load("digits", **options)
+
+
 def test_train_is_reshuffled_and_the_seed_repeats_it():
     train = kcnn.load("digits", seed=1)
     first, second = labels(train), labels(train)
