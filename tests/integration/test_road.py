@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from kcnn.recipe import recipe_files
 
@@ -76,9 +77,9 @@ def test_the_same_command_again_says_that_it_is_finished(road):
 def test_evaluate_predict_and_benchmark_take_the_run_and_the_bundle(road):
     place, _ = road
     run, bundle = "runs/digits", "saved_models/digits"
-    image = np.zeros((8, 8), np.uint8)
-    image[1:7, 4] = 255
-    Image.fromarray(image).save(place / "one.png")
+    digits = load_digits()
+    image = digits.images[np.flatnonzero(digits.target == 1)[4]]  # the first "1" of the test split
+    Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).save(place / "one.png")
     try:
         assert "accuracy" in kcnn("evaluate", run, cwd=place).stdout
         answers = {

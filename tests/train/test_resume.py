@@ -25,7 +25,13 @@ pytestmark = pytest.mark.slow
 def start(folder, train, **options):
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])}
     command = [sys.executable, PROGRAM, folder, json.dumps({"train": train, **options})]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
 
 
 def finish(process):

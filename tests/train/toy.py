@@ -6,6 +6,7 @@ Run as a program it trains one run folder: `python toy.py FOLDER '{"train": {"ep
 import dataclasses
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -159,6 +160,7 @@ def main(folder: str, options: str = "{}") -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born ignoring it
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.modules["toy"] = sys.modules["__main__"]
     sys.exit(main(*sys.argv[1:]))
