@@ -5,13 +5,14 @@ normalisation, activation and pooling are not counted, as in the tables of the M
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from kcnn.errors import ShapeError
+from kcnn.ops.graph import calls
 
 FLOAT32_BYTES = 4
 
@@ -45,7 +46,8 @@ def ledger(model: keras.Model) -> list[Row]:
         ShapeError: the model is not built, or a size is open (None), so that nothing can be counted.
     """
     rows, seen = [], set()
-    for name, layer, inputs, output in _calls(model):
+    for call in calls(model):
+        name, layer, inputs, output = call.name, call.layer, call.inputs[0].shape, call.outputs[0].shape
         if None in output[1:]:
             raise ShapeError(
                 f"layer {name!r} has output {output}: sizes must be numbers to be counted. "
@@ -120,27 +122,6 @@ _RULES: tuple[tuple[tuple[type, ...], Rule], ...] = (
     ((keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D), _convolution),
     ((keras.layers.Dense,), _dense),
 )
-
-
-def _calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, tuple[Any, ...], tuple[Any, ...]]]:
-    """Yield (name, layer, input shape, output shape) per call; Keras keeps calls only in private nodes."""
-    if not getattr(model, "inputs", None):
-        raise ShapeError(
-            f"model {model.name!r} has no known input shape; call it once on an image, or build it functionally.",
-            expected="a built functional or Sequential model",
-            actual=None,
-        )
-    functional = model._functional if isinstance(model, keras.Sequential) else model
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        for node in functional._nodes_by_depth[depth]:
-            layer = node.operation
-            if not node.input_tensors or isinstance(layer, keras.layers.InputLayer):
-                continue
-            if isinstance(layer, keras.Model):
-                yield from _calls(layer, f"{prefix}{layer.name}/")
-                continue
-            output = tuple(node.output_tensors[0].shape)
-            yield prefix + layer.name, layer, tuple(node.input_tensors[0].shape), output
 
 
 def _count(weights: Any) -> int:
