@@ -7,6 +7,8 @@ the call and 3 where the surroundings must change (a busy run directory, a full 
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 20  # names that still make a readable message
+
 
 class KcnnError(Exception):
     """Base of all errors that kcnn raises on purpose."""
@@ -39,7 +41,8 @@ class UnknownNameError(KcnnError, LookupError):
         self.name = name
         self.nearest = nearest(name, known)
         meant = f" Did you mean {' or '.join(repr(n) for n in self.nearest)}?" if self.nearest else ""
-        listing = hint or f"Known: {', '.join(known) or 'none'}."
+        everything = f"Known: {', '.join(known) or 'none'}."
+        listing = hint or (everything if len(known) <= MOST_LISTED else f"`kcnn list` shows all {len(known)}.")
         super().__init__(f"unknown {kind} {name!r}.{meant} {listing}")
 
 
@@ -51,6 +54,10 @@ class CheckpointError(KcnnError):
     """A checkpoint or weights file is missing, damaged, or belongs to another model."""
 
     exit_code = 3
+
+
+class WeightsError(KcnnError, ValueError):
+    """Pretrained weights do not fit the network, or their file is not where it should be."""
 
 
 class ExportError(KcnnError):

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "kcnn"
 LEVELS = {
     "errors": 0, "registry": 0, "plain": 0, "recipe": 0, "atomic": 0,
     "ops": 1,
+    "layers": 2, "weights": 2,
     "models": 3, "data": 3,
     "tasks": 4,
     "train": 5,
@@ -21,7 +22,7 @@ LEVELS = {
     "cli": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip
-KERAS_ONLY = {"ops", "models"}
+KERAS_ONLY = {"ops", "layers", "weights", "models"}
 GROUND_ORDER = ["errors", "registry", "atomic", "plain", "recipe"]
 
 

@@ -1,32 +1,88 @@
-"""Record the outputs of every `tiny_*` model in tests/goldens: `.venv/bin/python tools/regen_goldens.py`.
+"""Record again what the tests of the networks compare with, in tests/goldens.
 
-Weights and images come from formulas (`kcnn.testing.family`), so the files depend on the architecture alone.
-A changed golden is a changed network: say so in CHANGELOG under "Numbers changed".
+    .venv/bin/python tools/regen_goldens.py tiny [NAME ...]     outputs of the `tiny_*` rows
+    python tools/regen_goldens.py twins [NAME ...]              outputs of torchvision's and timm's networks
+
+`twins` needs torch, torchvision and timm (the extra [parity]) and no TensorFlow. Weights and images come from formulas
+(kcnn/testing/formula.py), so the files depend on the architecture alone. A changed golden of a `tiny_*` row is a changed
+network: say so in CHANGELOG under "Numbers changed".
 """
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
-import kcnn
-from kcnn.testing import family
+ROOT = Path(__file__).parents[1]
+GOLDENS = ROOT / "tests" / "goldens"
+KEPT = 100  # logits kept of each image
 
-GOLDENS = Path(__file__).parents[1] / "tests" / "goldens"
+TWINS = {  # ours -> (library, its name, image sides, arguments)
+    "resnet18": ("torchvision", "resnet18", (96, 97), {}),
+    "resnet34": ("torchvision", "resnet34", (96, 97), {}),
+    "resnet50": ("torchvision", "resnet50", (96, 97), {}),
+    "resnext50_32x4d": ("torchvision", "resnext50_32x4d", (96, 97), {}),
+    "wide_resnet50_2": ("torchvision", "wide_resnet50_2", (96, 97), {}),
+}
 
 
 def main() -> None:
-    GOLDENS.mkdir(exist_ok=True)
-    for name in kcnn.list_models():
-        if not name.startswith("tiny_"):
-            continue
+    kind, *names = sys.argv[1:] or ["tiny"]
+    {"tiny": tiny, "twins": twins}[kind](names)
+
+
+def tiny(names: list[str]) -> None:
+    import kcnn
+    from kcnn.testing import family, formula
+
+    for name in names or [name for name in kcnn.list_models() if name.startswith("tiny_")]:
         shape = family.small_shape(name)
         model = kcnn.build(name, num_classes=3, image_shape=shape)
         family.formula_fill(model)
-        logits = np.asarray(model(family.formula_images(shape)))
-        record = {"image_shape": list(shape), "logits": np.round(logits.astype(float), 6).tolist()}
-        (GOLDENS / f"{name}.json").write_text(json.dumps(record) + "\n")
+        logits = np.asarray(model(formula.images(shape)))
+        write(GOLDENS / f"{name}.json", {"image_shape": list(shape), "logits": rounded(logits)})
         print(f"{name}: {logits.tolist()}")
+
+
+def twins(names: list[str]) -> None:
+    sys.path.insert(0, str(ROOT))
+    import torch
+
+    from kcnn.testing import formula
+
+    for name in names or TWINS:
+        library, theirs, sides, arguments = TWINS[name]
+        module = importlib.import_module(library)
+        if library == "timm":
+            network = module.create_model(theirs, **arguments)
+        else:
+            network = getattr(module.models, theirs)(weights=None, **arguments)
+        network.eval()
+        state = network.state_dict()
+        for key, values in state.items():
+            if not key.endswith("num_batches_tracked"):
+                values.copy_(torch.from_numpy(formula.torch_values(key, tuple(values.shape))))
+        outputs = {}
+        for side in sides:
+            images = torch.from_numpy(formula.images((side, side, 3)).transpose(0, 3, 1, 2).copy())
+            with torch.no_grad():
+                outputs[str(side)] = rounded(network(images).numpy()[:, :KEPT])
+        shapes = {key: list(values.shape) for key, values in state.items() if "num_batches_tracked" not in key}
+        parameters = sum(int(np.prod(shape)) for shape in shapes.values())
+        record = {"library": f"{library} {module.__version__.partition('+')[0]}", "network": theirs, **arguments}
+        write(GOLDENS / "twins" / f"{name}.json", record | {"weights": parameters, "outputs": outputs})
+        print(f"{name}: {parameters:,} weights, first logits {outputs[str(sides[0])][0][:3]}")
+
+
+def rounded(values: np.ndarray) -> list:
+    return [[float(f"{number:.6g}") for number in row] for row in values.astype(float)]
+
+
+def write(path: Path, record: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

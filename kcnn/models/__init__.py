@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from kcnn.errors import ConfigError
+from kcnn.models.catalogue import FAMILIES
 from kcnn.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -12,19 +13,9 @@ MODELS = Registry(
     "model",
     "kcnn.models",
     {
-        "mlp": Entry(
-            "kcnn.models.mlp:build", "fully connected 784-300-100, the twin that convolution is compared with"
-        ),
-        "tiny_mlp": Entry("kcnn.models.mlp:build", "one hidden layer of 16, for tests"),
-        "lenet5": Entry("kcnn.models.lenet:build", "LeNet-5 (LeCun 1998) in its modern form, ReLU and max pooling"),
-        "lenet5_tanh": Entry("kcnn.models.lenet:build", "LeNet-5 (LeCun 1998) with tanh and average pooling"),
-        "tiny_lenet5": Entry("kcnn.models.lenet:build", "LeNet-5 at a quarter of its width, for tests"),
-        "mobilenet_v2": Entry("kcnn.models.mobilenet:build", "MobileNetV2 1.0 (Sandler 2018), inverted residuals"),
-        "mobilenet_v2_035": Entry("kcnn.models.mobilenet:build", "MobileNetV2 at width 0.35"),
-        "mobilenet_v2_050": Entry("kcnn.models.mobilenet:build", "MobileNetV2 at width 0.5"),
-        "mobilenet_v2_075": Entry("kcnn.models.mobilenet:build", "MobileNetV2 at width 0.75"),
-        "mobilenet_v2_140": Entry("kcnn.models.mobilenet:build", "MobileNetV2 at width 1.4"),
-        "tiny_mobilenet_v2": Entry("kcnn.models.mobilenet:build", "MobileNetV2 of five narrow blocks, for tests"),
+        name: Entry(f"kcnn.models.{family}:build", summary)
+        for family, rows in FAMILIES.items()
+        for name, summary in rows.items()
     },
 )
 

@@ -1,12 +1,15 @@
-"""What several families need: image-shape checks and the stride-to-dilation plan."""
+"""What several families need: image-shape checks, evenly padded layers, the stride-to-dilation plan."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from kcnn.errors import ConfigError, ShapeError
 
 MOST_CLASSES = 1_000_000  # a head beyond is a mistake
+OUTPUT_STRIDES = (8, 16, 32)
+BN_MOMENTUM = 0.9  # share of the running statistics that each training step keeps
 ImageShape = tuple[int | None, int | None, int]
 
 
@@ -61,12 +64,46 @@ def logits(features: keras.KerasTensor, name: str, num_classes: int) -> keras.Ke
     return keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
 
 
+def even_conv(
+    x: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str, **options: Any
+) -> keras.KerasTensor:
+    """Convolution with (k-1)/2 zeros on every side, as Caffe's and PyTorch's networks pad.
+
+    Keras' "same" agrees at stride 1; at stride 2 and an even size it pads bottom and right only.
+
+    Args:
+        options: of `keras.layers.Conv2D`; no bias and He 2015's initialisation (1502.01852) unless told.
+    """
+    settings = {"use_bias": False, "kernel_initializer": "he_normal", **options}
+    padding = "same"
+    if stride > 1 and kernel > 1:
+        border = settings.get("dilation_rate", 1) * (kernel - 1) // 2
+        x, padding = keras.layers.ZeroPadding2D(border, name=f"{name}_pad")(x), "valid"
+    return keras.layers.Conv2D(filters, kernel, stride, padding=padding, name=name, **settings)(x)
+
+
+def batch_norm(x: keras.KerasTensor, name: str, epsilon: float = 1e-5) -> keras.KerasTensor:
+    """Batch normalisation (Ioffe 2015, 1502.03167) of the layer called `name`, itself called `name`_bn."""
+    return keras.layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=epsilon, name=f"{name}_bn")(x)
+
+
+def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """ReLU after the layer called `name`, itself called `name`_relu."""
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def even_max_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """3x3 max pooling at stride 2 of maps that are nowhere negative, padded by one on every side."""
+    x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    return keras.layers.MaxPooling2D(3, 2, name=name)(x)
+
+
 def stride_plan(name: str, strides: Sequence[int], output_stride: int) -> list[tuple[int, int, int]]:
     """Turn strides into dilation once `output_stride` is reached, with the same weights.
 
     Args:
         name: of the model, for messages.
-        strides: stride of each stage, in order, the stem first.
+        strides: stride of each stage (or each layer), in order, the stem first.
         output_stride: 32, 16 or 8: input pixels per output pixel.
 
     Returns: per stage (stride, dilation of its first block, dilation of the others), as in Chen 2017
@@ -75,7 +112,7 @@ def stride_plan(name: str, strides: Sequence[int], output_stride: int) -> list[t
     Raises:
         ConfigError: another output stride.
     """
-    if output_stride not in (8, 16, 32):
+    if output_stride not in OUTPUT_STRIDES:
         raise ConfigError(f"{name}: output_stride is {output_stride} but must be 8, 16 or 32.")
     plan, reached, dilation = [], 1, 1
     for stride in strides:

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.models import MODELS
+from kcnn.testing.formula import images as formula_images
+from kcnn.testing.formula import scatter
 
 
 def expect(condition: bool, message: str) -> None:
@@ -49,16 +51,6 @@ def formula_fill(model: keras.Model) -> None:
         else:
             values *= 0.1
         weight.assign(values.reshape(weight.shape).astype("float32"))
-
-
-def formula_images(shape: tuple[int, int, int], count: int = 2) -> np.ndarray:
-    """Return (count, H, W, C) float32 images in -1..1 made by a formula; no two are alike."""
-    return scatter(count * math.prod(shape), 1).reshape(count, *shape).astype("float32")
-
-
-def scatter(count: int, phase: float) -> np.ndarray:
-    """Return `count` float64 numbers in -1..1 without visible order, from a formula and no generator."""
-    return (np.sin(np.arange(count) * 12.9898 + phase) * 43758.5453) % 2 - 1
 
 
 def check_family(name: str) -> None:
@@ -113,9 +105,10 @@ def check_levels(name: str) -> None:
                 f"{name}: level {level} is {tensor.shape[1]} wide at input {side}, expected {bounds}",
             )
     if "output_stride" in inspect.signature(module.features).parameters:
-        deepest = 2 ** len(levels)
+        name_of_last = list(levels)[-1]
+        deepest = 2 ** int(name_of_last[1:])
         for stride in (32, 16, 8):
-            last = module.features(keras.Input((64, 64, channels)), spec, output_stride=stride)[f"C{len(levels)}"]
+            last = module.features(keras.Input((64, 64, channels)), spec, output_stride=stride)[name_of_last]
             width = 64 // min(stride, deepest)
             expect(last.shape[1] == width, f"{name}: the last level is {last.shape[1]} wide at output stride {stride}")
 

@@ -1,0 +1,79 @@
+// The kernel of page 1 on a whole picture: a drawn scene, or the visitor's photo.
+
+import { card, h } from "./dom.js";
+import { correlate } from "./filters.js";
+import { grays, lastPhoto } from "./photo.js";
+
+const SIZE = 200;
+
+// A house under the moon, drawn with the canvas so that no file is needed.
+function scene() {
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const sky = pen.createLinearGradient(0, 0, 0, SIZE);
+  sky.addColorStop(0, "#26303f");
+  sky.addColorStop(1, "#9fb0c6");
+  const shape = (colour, ...points) => {
+    pen.fillStyle = colour;
+    pen.beginPath();
+    points.forEach(([x, y]) => pen.lineTo(x, y));
+    pen.fill();
+  };
+  const disc = (colour, x, y, r) => {
+    pen.fillStyle = colour;
+    pen.beginPath();
+    pen.arc(x, y, r, 0, 7);
+    pen.fill();
+  };
+  pen.fillStyle = sky;
+  pen.fillRect(0, 0, SIZE, SIZE);
+  disc("#f4f1e6", 154, 42, 21);
+  disc("#c9cbc9", 148, 38, 4);
+  disc("#c9cbc9", 160, 48, 3);
+  shape("#5b6b62", [0, 150], [60, 96], [104, 138], [140, 110], [200, 150], [200, 200], [0, 200]);
+  shape("#3c4a43", [0, 158], [200, 148], [200, 200], [0, 200]);
+  shape("#d8cdbb", [38, 104], [106, 104], [106, 168], [38, 168]);
+  shape("#7a3b34", [28, 106], [72, 66], [116, 106]);
+  shape("#f2d58a", [50, 116], [66, 116], [66, 132], [50, 132]);
+  shape("#4b3a30", [78, 130], [94, 130], [94, 168], [78, 168]);
+  pen.strokeStyle = "#4b3a30";
+  pen.lineWidth = 2;
+  pen.strokeRect(50, 116, 16, 16);
+  for (let x = 122; x < 196; x += 11) shape("#e9e6dc", [x, 150], [x + 5, 150], [x + 5, 176], [x, 176]);
+  shape("#e9e6dc", [118, 157], [198, 157], [198, 161], [118, 161]);
+  return grays(canvas);
+}
+
+function draw(canvas, rows) {
+  canvas.width = rows[0].length;
+  canvas.height = rows.length;
+  const pen = canvas.getContext("2d");
+  const data = pen.createImageData(canvas.width, canvas.height);
+  rows.flat().forEach((value, at) => data.data.set([value, value, value, 255], 4 * at));
+  pen.putImageData(data, 0, 0);
+}
+
+export function bigPicture(store, state) {
+  const [before, after] = [0, 1].map(() => h("canvas", { class: "photo", role: "img" }));
+  before.setAttribute("aria-label", "A picture: a house, a fence and the moon, or your photo");
+  const note = h("p", { class: "hint" });
+  let drawn = "";
+  let still;
+  const show = () => {
+    const { used, divisor } = state();
+    const key = JSON.stringify([used, divisor, store.values.bias, lastPhoto()?.[0].slice(0, 40)]);
+    if (key === drawn) return;
+    drawn = key;
+    const picture = lastPhoto() ?? (still ??= scene());
+    const map = correlate(picture, used, divisor, store.values.bias);
+    const [least, most] = map.flat().reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+    const signed = least < -1;
+    const reach = Math.max(Math.abs(least), Math.abs(most), 1) * 0.6;
+    draw(before, picture);
+    draw(after, map.map((row) => row.map((v) => (signed ? 127.5 + (127.5 * v) / reach : v))));
+    after.setAttribute("aria-label", "The same picture after the kernel");
+    note.textContent = signed ? "Gray is 0, brighter is positive, darker is negative." : "Shown as it is, 0 black to 255 white.";
+  };
+  const node = card("The same kernel on a whole picture", h("div", { class: "row pictures" }, before, h("span", { class: "operator", "aria-hidden": "true" }, "→"), after), note);
+  return { node, show };
+}

@@ -1,0 +1,93 @@
+// The frame around the pages: navigation, address, theme.
+
+import { h, replace } from "./dom.js";
+import { Store } from "./store.js";
+import * as arithmetic from "./arithmetic.js";
+import { page as kernel } from "./kernel.js";
+import { page as sizes } from "./sizes.js";
+
+const PAGES = [kernel, sizes];
+const stage = document.getElementById("stage");
+const nav = document.getElementById("pages");
+const open = new Map();
+
+function opened(page) {
+  if (!open.has(page.id)) open.set(page.id, { store: new Store(page.id, page.fields) });
+  return open.get(page.id);
+}
+
+function build(page, entry) {
+  const notice = h("div", { class: "notice", role: "alert", hidden: true });
+  entry.store.on(() => {
+    notice.hidden = entry.store.problems.length === 0;
+    replace(notice, entry.store.problems.map((problem) => h("p", {}, problem)));
+  });
+  const head = h("header", { class: "intro" }, h("h1", {}, page.title), h("p", { class: "lead" }, page.lead));
+  entry.node = h("article", { id: `page-${page.id}`, hidden: true }, head, notice, page.build(entry.store));
+  stage.append(entry.node);
+}
+
+function links() {
+  const now = current().page;
+  replace(nav, PAGES.map((page, index) => h("a", {
+    href: `#${page.id}${opened(page).store.query()}`,
+    "aria-current": page === now && "page",
+  }, h("span", { class: "count" }, index + 1), page.nav)));
+  nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function current() {
+  const [id, query = ""] = decodeURIComponent(location.hash.slice(1)).split(/\?(.*)/s);
+  return { page: PAGES.find((page) => page.id === id) ?? PAGES[0], query };
+}
+
+function show() {
+  const { page, query } = current();
+  const entry = opened(page);
+  if (!entry.node) build(page, entry);
+  entry.store.load(query);
+  for (const other of open.values()) if (other.node) other.node.hidden = other !== entry;
+  document.title = `${page.nav} · kcnn explore`;
+  links();
+}
+
+function theme() {
+  const root = document.documentElement;
+  const order = ["auto", "light", "dark"];
+  const box = document.getElementById("theme");
+  const put = (name) => {
+    root.dataset.theme = name;
+    box.textContent = { auto: "◐", light: "☀", dark: "☾" }[name];
+    box.title = `Colours: ${name}`;
+    box.setAttribute("aria-label", `Colours: ${name}. Change`);
+  };
+  let kept = "auto";
+  try { kept = localStorage.getItem("kcnn-theme") ?? "auto"; } catch { /* storage may be refused; the choice then lasts as long as the page */ }
+  put(order.includes(kept) ? kept : "auto");
+  box.addEventListener("click", () => {
+    put(order[(order.indexOf(root.dataset.theme) + 1) % 3]);
+    try { localStorage.setItem("kcnn-theme", root.dataset.theme); } catch { /* as above */ }
+  });
+}
+
+document.addEventListener("kcnn:address", links);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address holds the settings, so it cannot hold this place too
+  stage.focus();
+});
+addEventListener("hashchange", () => {
+  const { page, query } = current();
+  const entry = open.get(page.id);
+  if (entry?.node && !entry.node.hidden && query === decodeURIComponent(entry.store.query().slice(1))) return;
+  show();
+});
+theme();
+show();
+globalThis.kcnn = {
+  arithmetic,
+  go(hash) {
+    history.replaceState(null, "", `#${hash}`);
+    show();
+  },
+};
+document.documentElement.dataset.ready = "1";

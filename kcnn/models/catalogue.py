@@ -1,0 +1,48 @@
+"""Every network by name, with one line for `kcnn list`; the rows themselves stand in the family files."""
+
+FAMILIES = {  # file of kcnn/models -> name -> what it is
+    "mlp": {
+        "mlp": "fully connected 784-300-100, the twin that convolution is compared with",
+        "tiny_mlp": "one hidden layer of 16, for tests",
+    },
+    "lenet": {
+        "lenet5": "LeNet-5 (LeCun 1998) in its modern form, ReLU and max pooling",
+        "lenet5_tanh": "LeNet-5 (LeCun 1998) with tanh and average pooling",
+        "tiny_lenet5": "LeNet-5 at a quarter of its width, for tests",
+    },
+    "resnet": {
+        "plain18": "ResNet-18 without its shortcuts",
+        "plain34": "ResNet-34 without its shortcuts, the paper's degradation case",
+        "resnet18": "ResNet-18 (He 2015), two 3x3 convolutions a block",
+        "resnet34": "ResNet-34 (He 2015)",
+        "resnet34_pad": "ResNet-34 with zero-padded shortcuts, as many parameters as plain34",
+        "resnet50": "ResNet-50 (He 2015), bottlenecks, stride on the 3x3",
+        "resnet101": "ResNet-101 (He 2015), stride on the 3x3",
+        "resnet152": "ResNet-152 (He 2015), stride on the 3x3",
+        "resnet50_paper": "ResNet-50 with its stride on the first 1x1, as in the paper",
+        "resnet101_paper": "ResNet-101 with its stride on the first 1x1, as in the paper",
+        "resnet152_paper": "ResNet-152 with its stride on the first 1x1, as in the paper",
+        "resnet50_v2": "ResNet-50 V2 (He 2016), normalisation before convolution",
+        "resnet101_v2": "ResNet-101 V2 (He 2016)",
+        "resnet152_v2": "ResNet-152 V2 (He 2016)",
+        "resnext50_32x4d": "ResNeXt-50 (Xie 2016), 32 groups of 4 maps",
+        "resnext101_32x8d": "ResNeXt-101 (Xie 2016), 32 groups of 8 maps",
+        "wide_resnet50_2": "Wide ResNet-50 (Zagoruyko 2016), twice the width inside the blocks",
+        "wide_resnet101_2": "Wide ResNet-101 (Zagoruyko 2016)",
+        "plain20": "20 plain layers for CIFAR (He 2015)",
+        "plain56": "56 plain layers for CIFAR: deeper and worse",
+        "resnet20": "ResNet-20 for CIFAR (He 2015)",
+        "resnet56": "ResNet-56 for CIFAR (He 2015)",
+        "resnet110": "ResNet-110 for CIFAR (He 2015)",
+        "wrn_28_10": "Wide ResNet 28-10 for CIFAR (Zagoruyko 2016)",
+        "tiny_resnet": "one narrow bottleneck a stage, for tests",
+    },
+    "mobilenet": {
+        "mobilenet_v2": "MobileNetV2 1.0 (Sandler 2018), inverted residuals",
+        "mobilenet_v2_035": "MobileNetV2 at width 0.35",
+        "mobilenet_v2_050": "MobileNetV2 at width 0.5",
+        "mobilenet_v2_075": "MobileNetV2 at width 0.75",
+        "mobilenet_v2_140": "MobileNetV2 at width 1.4",
+        "tiny_mobilenet_v2": "MobileNetV2 of five narrow blocks, for tests",
+    },
+}

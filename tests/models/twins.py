@@ -1,0 +1,74 @@
+"""Our networks against those of other libraries, with the same weights in both."""
+
+import importlib
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import kcnn
+from kcnn.models import MODELS
+from kcnn.testing import formula
+from kcnn.testing.family import formula_fill
+from kcnn.weights.transplant import KerasWeights, TorchWeights, rename, short, transplant, weighted_layers
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "twins"
+
+
+def table(name: str, library: str):
+    family = MODELS.entries()[name].target.partition(":")[0].rpartition(".")[2]
+    return getattr(importlib.import_module(f"kcnn.weights.tables.{family}"), library)(name)
+
+
+def assert_equals_keras(name: str, twin: keras.Model, ours: keras.Model | None = None) -> None:
+    """Give `twin` of keras.applications weights by formula, copy them into ours, compare the logits to 1e-5.
+
+    `twin` has random weights, `classifier_activation=None`, no preprocessing of its own, and a fixed input shape.
+    """
+    formula_fill(twin)
+    ours = ours or kcnn.build(name, num_classes=twin.output_shape[-1], image_shape=twin.input_shape[1:])
+    transplant(ours, KerasWeights.of(twin), table(name, "keras"))
+    images = formula.images(twin.input_shape[1:])
+    assert_close(np.asarray(ours(images)), np.asarray(twin(images)), 1e-5)
+
+
+def assert_equals_torch(name: str) -> None:
+    """Fill ours with the formula's values for their names and compare with what their network gave."""
+    golden = json.loads((GOLDENS / f"{name}.json").read_text())
+    library = golden["library"].partition(" ")[0]
+    for side, expected in golden["outputs"].items():
+        ours = kcnn.build(name, image_shape=(int(side), int(side), 3))
+        state = formula_state(ours, table(name, library))
+        assert sum(values.size for values in state.values()) == golden["weights"], "they have other weights than ours"
+        transplant(ours, TorchWeights(state), table(name, library))
+        found = np.asarray(ours(formula.images((int(side), int(side), 3))))[:, : len(expected[0])]
+        assert_close(found, np.array(expected), 1e-4)
+
+
+def formula_state(model: keras.Model, names) -> dict[str, np.ndarray]:
+    """Return the state dictionary that their network has under the formula, made from the shapes of ours."""
+    reader, state = TorchWeights({}), {}
+    for layer in weighted_layers(model):
+        for variable in layer.weights:
+            name, full = rename(layer.name, short(variable), names)
+            key = reader.spelled(name, short(variable), full)
+            state[key] = formula.torch_values(key, torch_shape(layer, short(variable), tuple(variable.shape)))
+    return state
+
+
+def torch_shape(layer: keras.layers.Layer, variable: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape in PyTorch's axis order of one of our weights."""
+    if variable != "kernel":
+        return shape
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return (shape[2] * shape[3], 1, *shape[:2])
+    return (shape[-1], shape[-2], *shape[:-2])
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray, relative: float) -> None:
+    largest = float(np.abs(expected).max())
+    assert math.isfinite(largest)
+    assert np.ptp(expected, axis=0).max() > 1e-3 * largest, "the twin's output hardly depends on the image"
+    assert float(np.abs(found - expected).max()) <= relative * largest
