@@ -3,9 +3,9 @@
     .venv/bin/python tools/regen_goldens.py tiny [NAME ...]     outputs of the `tiny_*` rows
     python tools/regen_goldens.py twins [NAME ...]              outputs of torchvision's and timm's networks
 
-`twins` needs torch, torchvision and timm (the extra [parity]) and no TensorFlow. Weights and images come from formulas
-(kcnn/testing/formula.py), so the files depend on the architecture alone. A changed golden of a `tiny_*` row is a changed
-network: say so in CHANGELOG under "Numbers changed".
+`twins` needs torch, torchvision and timm (the extra [parity]) and no TensorFlow. Weights and images come from
+formulas (kcnn/testing/formula.py), so the files depend on the architecture alone. A changed golden of a `tiny_*` row is
+a changed network: say so in CHANGELOG under "Numbers changed".
 """
 
 import importlib

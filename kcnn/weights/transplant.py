@@ -63,30 +63,8 @@ def transplant(model: keras.Model, weights: Weights, table: Table, *, head: bool
     Raises:
         WeightsError: a weight is missing, has another shape, or is left over. `model` is unchanged.
     """
-    found: dict[str, np.ndarray] = {}
-    used, missing = set(), []
-    for layer in weighted_layers(model):
-        for variable in layer.weights:
-            key = f"{layer.name}/{short(variable)}"
-            name, full = rename(layer.name, short(variable), table)
-            values = weights.read(layer, name, short(variable), full)
-            used.add(weights.spelled(name, short(variable), full))
-            if layer.name == "logits" and not head:
-                continue
-            if values is None:
-                missing.append(f"{key} (theirs: {name})")
-            else:
-                found[key] = fitted(values, tuple(variable.shape), key, name)
-    if missing:
-        raise WeightsError(f"{model.name}: {len(missing)} weights are not in the file: {few(missing)}. {OTHER_NETWORK}")
-    for layer in weighted_layers(model):
-        norm = f"{layer.name}_bn/moving_mean"
-        name, full = rename(layer.name, "bias", table)
-        if norm in found and f"{layer.name}/bias" not in found and not full:
-            bias = weights.read(layer, name, "bias", full)
-            if bias is not None:
-                found[norm] = found[norm] - bias
-                used.add(weights.spelled(name, "bias", full))
+    found, used = collect(model, weights, table, head)
+    fold_biases(model, weights, table, found, used)
     left = sorted(name for name in weights.names() if name not in used and not re.search(table.ignore, name))
     if left:
         raise WeightsError(f"{model.name}: {len(left)} weights of the file have no place: {few(left)}. {OTHER_NETWORK}")
@@ -94,6 +72,44 @@ def transplant(model: keras.Model, weights: Weights, table: Table, *, head: bool
         for variable in layer.weights:
             if (key := f"{layer.name}/{short(variable)}") in found:
                 variable.assign(found[key])
+
+
+def collect(model: keras.Model, weights: Weights, table: Table, head: bool) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Return "layer/variable" of ours -> values, and the names of theirs that these have.
+
+    Raises:
+        WeightsError: a weight is missing or has another shape.
+    """
+    found, used, missing = {}, set(), []
+    for layer in weighted_layers(model):
+        for variable in map(short, layer.weights):
+            name, full = rename(layer.name, variable, table)
+            used.add(weights.spelled(name, variable, full))
+            if layer.name == "logits" and not head:
+                continue
+            key, values = f"{layer.name}/{variable}", weights.read(layer, name, variable, full)
+            if values is None:
+                missing.append(f"{key} (theirs: {name})")
+            else:
+                shape = next(tuple(weight.shape) for weight in layer.weights if short(weight) == variable)
+                found[key] = fitted(values, shape, key, name)
+    if missing:
+        raise WeightsError(f"{model.name}: {len(missing)} weights are not in the file: {few(missing)}. {OTHER_NETWORK}")
+    return found, used
+
+
+def fold_biases(
+    model: keras.Model, weights: Weights, table: Table, found: dict[str, np.ndarray], used: set[str]
+) -> None:
+    """Subtract a bias that only theirs has from the moving mean of the normalisation that follows."""
+    for layer in weighted_layers(model):
+        norm, (name, full) = f"{layer.name}_bn/moving_mean", rename(layer.name, "bias", table)
+        if norm not in found or f"{layer.name}/bias" in found or full:
+            continue
+        bias = weights.read(layer, name, "bias", full)
+        if bias is not None:
+            found[norm] = found[norm] - bias
+            used.add(weights.spelled(name, "bias", full))
 
 
 OTHER_NETWORK = "The file is of another network or variant; `kcnn list models` names those there are."

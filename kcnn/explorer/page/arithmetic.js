@@ -48,19 +48,28 @@ export function leftover(n, k, s = 1, mode = 0, d = 1) {
   return n + before + after - ((outputSize(n, k, s, mode, d) - 1) * s + effective(k, d));
 }
 
-// Every input paints a kernel-sized patch, s apart; p is cropped from both ends, `extra` added at the end.
-export function transposedSize(n, k, s = 1, p = 0, d = 1, extra = 0) {
+// What is cropped before and after the painted cells, and what is added behind them. "same" is Keras': n*s cells
+// remain, the odd cell is cropped from the end; the other modes crop what a convolution would have padded.
+export function crop(mode, n, k, s = 1, d = 1, extra = 0) {
+  const span = effective(k, d);
+  if (mode !== "same") return [...padding(mode, n, k, s, d), extra];
+  const total = Math.max(0, span - s);
+  return [Math.floor(total / 2), total - Math.floor(total / 2), Math.max(0, s - span)];
+}
+
+// Every input paints a kernel-sized patch, s apart; `mode` says what is cropped, `extra` cells are added at the end.
+export function transposedSize(n, k, s = 1, mode = 0, d = 1, extra = 0) {
   check("input", n, 1);
   check("stride", s, 1);
-  check("padding", p, 0);
   check("output padding", extra, 0);
-  const span = effective(k, d);
-  if (extra >= Math.max(s, d)) {
-    throw new RangeError(`The output padding is ${extra} but must be smaller than the stride (${s}) or the dilation (${d}).`);
+  if (extra > 0 && extra >= s) {
+    throw new RangeError(`The output padding is ${extra} but must be smaller than the stride, which is ${s}.`);
   }
-  const size = (n - 1) * s + span - 2 * p + extra;
+  const [before, after, behind] = crop(mode, n, k, s, d, extra);
+  const painted = (n - 1) * s + effective(k, d);
+  const size = painted + behind - before - after;
   if (size < 1) {
-    throw new RangeError(`Painted are ${(n - 1) * s + span} cells, and ${p} are cropped from each end: nothing is left. `
+    throw new RangeError(`Painted are ${painted} cells, and ${before} and ${after} are cropped from the ends: nothing is left. `
       + "Make the padding smaller, or input, kernel or stride larger.");
   }
   return size;
