@@ -18,7 +18,7 @@ LEVELS = {
     "tasks": 4,
     "train": 5,
     "export": 6,
-    "testing": 7,
+    "explorer": 7, "testing": 7,
     "cli": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip

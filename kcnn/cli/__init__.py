@@ -1,3 +1,3 @@
 """The command line: one file per verb, each with HELP, add_arguments(parser) and run(args, console)."""
 
-VERBS = ("list", "summary", "check", "train", "evaluate", "predict", "export", "benchmark")
+VERBS = ("list", "summary", "check", "train", "evaluate", "predict", "export", "benchmark", "explore")

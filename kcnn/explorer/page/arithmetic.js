@@ -15,12 +15,12 @@ export function effective(k, d = 1) {
 }
 
 // Cells added before and after, along one axis. `mode`: "valid", "same" (Keras: output ceil(n/s), the odd cell goes
-// after), "half" (the even form, floor(span/2) on both sides), "full" (span-1 on both sides), or a number.
+// after), "even" ((span-1)/2 rounded down on both sides), "full" (span-1 on both sides), or a number.
 export function padding(mode, n, k, s = 1, d = 1) {
   const span = effective(k, d);
   if (mode === "valid") return [0, 0];
   if (mode === "full") return [span - 1, span - 1];
-  if (mode === "half") return [Math.floor(span / 2), Math.floor(span / 2)];
+  if (mode === "even") return [Math.floor((span - 1) / 2), Math.floor((span - 1) / 2)];
   if (mode === "same") {
     const total = Math.max(0, (Math.ceil(n / s) - 1) * s + span - n);
     return [Math.floor(total / 2), total - Math.floor(total / 2)];
@@ -98,9 +98,9 @@ export function separableCost(cells, k, cin, cout) {
   return { params: weights + cout, weights, macs: weights * cells };
 }
 
-// Receptive field, jump and start after each layer {k, s, d, p} (start: centre of the first unit, in input cells).
+// Receptive field, jump and start after each layer {k, s, d, p} (start: centre of the first unit; that of the first cell is 0.5).
 export function receptive(layers) {
-  let [size, jump, start] = [1, 1, 0];
+  let [size, jump, start] = [1, 1, 0.5];
   return layers.map(({ k, s = 1, d = 1, p = 0 }) => {
     start += ((effective(k, d) - 1) / 2 - p) * jump;
     size += (effective(k, d) - 1) * jump;

@@ -1,6 +1,6 @@
 // The kernel of page 1 on a whole picture: a drawn scene, or the visitor's photo.
 
-import { card, h } from "./dom.js";
+import { card, h, operator } from "./dom.js";
 import { correlate } from "./filters.js";
 import { grays, lastPhoto } from "./photo.js";
 
@@ -74,6 +74,6 @@ export function bigPicture(store, state) {
     after.setAttribute("aria-label", "The same picture after the kernel");
     note.textContent = signed ? "Gray is 0, brighter is positive, darker is negative." : "Shown as it is, 0 black to 255 white.";
   };
-  const node = card("The same kernel on a whole picture", h("div", { class: "row pictures" }, before, h("span", { class: "operator", "aria-hidden": "true" }, "→"), after), note);
+  const node = card("The same kernel on a whole picture", h("div", { class: "row pictures" }, before, operator("→"), after), note);
   return { node, show };
 }

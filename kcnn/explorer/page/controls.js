@@ -1,9 +1,19 @@
 // Sliders with a number beside them, segments, selects, switches: each bound to one setting of a store.
 
-import { h, replace } from "./dom.js";
+import { h, replace, s } from "./dom.js";
 
 let count = 0;
 const fresh = () => `c${++count}`;
+
+const SHAPES = {
+  first: "M3 3h2v10H3zM13 3v10L6 8z",
+  back: "M11 3v10L4 8z",
+  play: "M5 2.500v11L13.500 8z",
+  pause: "M4 3h3v10H4zM9 3h3v10H9z",
+  next: "M5 3v10l7-5z",
+  last: "M11 3h2v10h-2zM3 3v10l7-5z",
+};
+const icon = (name) => s("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true", class: "icon" }, s("path", { d: SHAPES[name] }));
 
 function field(label, body, hint) {
   return h("div", { class: "field" }, label, body, hint && h("p", { class: "hint" }, hint));
@@ -113,20 +123,20 @@ export function transport(store, key, count, { speed = 420, said } = {}) {
     show();
   };
   const range = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step", on: { input: () => go(Number(range.value)) } });
-  const start = button("▶", play, { label: "Play", kind: "round strong" });
+  const start = button(icon("play"), play, { label: "Play", kind: "round strong" });
   const bar = h("div", { class: "transport", role: "group", "aria-label": "Steps" },
-    button("⏮", () => { stop(); go(0); }, { label: "First step", kind: "round" }),
-    button("◀", () => { stop(); go(at() - 1); }, { label: "Step back", kind: "round" }),
+    button(icon("first"), () => { stop(); go(0); }, { label: "First step", kind: "round" }),
+    button(icon("back"), () => { stop(); go(at() - 1); }, { label: "Step back", kind: "round" }),
     start,
-    button("▸", () => { stop(); go(at() + 1); }, { label: "Next step", kind: "round" }),
-    button("⏭", () => { stop(); go(count() - 1); }, { label: "Last step", kind: "round" }), range);
+    button(icon("next"), () => { stop(); go(at() + 1); }, { label: "Next step", kind: "round" }),
+    button(icon("last"), () => { stop(); go(count() - 1); }, { label: "Last step", kind: "round" }), range);
   const readout = h("span", { class: "readout" });
   bar.append(readout);
   const show = () => {
     range.max = Math.max(0, count() - 1);
     range.value = at();
     range.style.setProperty("--done", `${(at() / Math.max(1, count() - 1)) * 100}%`);
-    replace(start, timer ? "⏸" : "▶");
+    replace(start, icon(timer ? "pause" : "play"));
     start.setAttribute("aria-label", timer ? "Pause" : "Play");
     start.title = timer ? "Pause" : "Play";
     replace(readout, said ? said(at()) : `step ${at() + 1} of ${count()}`);

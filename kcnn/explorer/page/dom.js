@@ -62,6 +62,10 @@ export function figure(title, kind, note, ...content) {
   return h("figure", { class: "plate" }, caption, ...content);
 }
 
+export function operator(sign) {
+  return h("span", { class: "operator", "aria-hidden": "true" }, sign);
+}
+
 export function card(title, ...content) {
   return h("section", { class: "card" }, title && h("h2", {}, title), ...content);
 }

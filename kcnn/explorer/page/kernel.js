@@ -1,6 +1,6 @@
 // Page 1: a kernel slides over a picture; every product is spelled out.
 
-import { announce, card, figure, fileDrop, h, number, plural, replace, term } from "./dom.js";
+import { announce, figure, fileDrop, h, number, operator, plural, replace, term } from "./dom.js";
 import { choice, decimal, flag, text, whole } from "./store.js";
 import { button, segments, select, slider, toggle, transport } from "./controls.js";
 import { gray, Grid, tint } from "./grid.js";
@@ -134,12 +134,8 @@ function build(store) {
   });
   const board = h("section", { class: "card board" },
     h("div", { class: "plates" },
-      figure("Input", "in", sizes[0], input.node),
-      h("span", { class: "operator", "aria-hidden": "true" }, "∗"),
-      editor.node,
-      h("span", { class: "operator", "aria-hidden": "true" }, "="),
-      figure("Map", "out", sizes[1], output.node),
-      figure("After ReLU", "out", sizes[2], rectified.node)),
+      h("div", { class: "pair" }, figure("Input", "in", sizes[0], input.node), operator("∗"), editor.node),
+      h("div", { class: "pair" }, operator("="), figure("Map", "out", sizes[1], output.node), figure("After ReLU", "out", sizes[2], rectified.node))),
     problem, steps, sum);
   const side = h("section", { class: "card settings" },
     select(store, "input", "Input", { ...titles(INPUTS), own: "Your own" }, { choose: (input) => input === "own" ? { input, pixels: toHex(state().pixels) } : { input } }),

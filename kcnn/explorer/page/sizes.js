@@ -1,6 +1,6 @@
 // Page 2: what kernel, stride, padding and dilation do to sizes, forwards and transposed.
 
-import { announce, card, figure, h, number, plural, replace, term } from "./dom.js";
+import { announce, figure, h, number, operator, plural, replace, term } from "./dom.js";
 import { choice, flag, whole } from "./store.js";
 import { presets, segments, slider, toggle, transport } from "./controls.js";
 import { Grid, tint } from "./grid.js";
@@ -11,7 +11,7 @@ const fields = {
   n: whole(7, 1, 32),
   k: whole(3, 1, 11),
   s: whole(1, 1, 8),
-  pad: choice("number", ["valid", "same", "half", "full", "number"]),
+  pad: choice("number", ["valid", "same", "even", "full", "number"]),
   p: whole(1, 0, 16),
   d: whole(1, 1, 6),
   transposed: flag(false),
@@ -129,15 +129,16 @@ function build(store) {
   const steps = transport(store, "step", () => side() ** 2, { said: () => h("span", {}, onInput() ? "input " : "output ", term(chosen().join(","), onInput() ? "in" : "out")) });
   const board = h("section", { class: "card board" },
     segments(store, "view", "Show", { window: "The window", count: "How often each cell counts", gradient: "Gradients" }),
-    h("div", { class: "plates" }, figure("Input", "in", inSize, small.node), h("span", { class: "operator", "aria-hidden": "true" }, "∗"),
-      figure("Kernel", "ker", kerSize, weights.node), h("span", { class: "operator", "aria-hidden": "true" }, "="), figure("Output", "out", outSize, large.node)),
+    h("div", { class: "plates" },
+      h("div", { class: "pair" }, figure("Input", "in", inSize, small.node), operator("∗"), figure("Kernel", "ker", kerSize, weights.node)),
+      h("div", { class: "pair" }, operator("="), figure("Output", "out", outSize, large.node))),
     problem, steps, story, words, told, code);
   const settings = h("section", { class: "card settings" },
     toggle(store, "transposed", "Transposed"),
     slider(store, "n", "Input n", { kind: "in" }), slider(store, "k", "Kernel k", { kind: "ker" }), slider(store, "s", "Stride s", { kind: "accent" }),
-    segments(store, "pad", "Padding", { valid: "valid", same: "same", half: "half", full: "full", number: "number" }),
+    segments(store, "pad", "Padding", { valid: "valid", same: "same", half: "even", full: "full", number: "p" }),
     number_, slider(store, "d", "Dilation d", { kind: "ker" }), extraField,
-    h("p", { class: "hint" }, "“same” is Keras’: the output has ⌈n/s⌉ cells and an odd padding cell goes to the end. “half” pads ⌊d(k−1)+1⌋/2, rounded down, on both sides."));
+    h("p", { class: "hint" }, "“same” is Keras’: the output has ⌈n/s⌉ cells and an odd padding cell goes to the end. “even” pads d(k−1)/2, rounded down, on both sides; “full” d(k−1)."));
   store.on(show);
   show();
   return h("div", {}, presets(store, "Try", PRESETS), h("div", { class: "layout" }, h("div", { class: "wide" }, board), settings));
@@ -162,13 +163,13 @@ function showForward(now, view, [row, column], input, output) {
     const text = inside ? "" : "0";
     const [u, v] = [tap(r - row * s, now), tap(c - column * s, now)];
     if (view === "count") return inside ? { ...tint(reads[r] * reads[c], most, "in"), text: reads[r] * reads[c], kind } : { kind, text };
-    if (u < 0 || v < 0) return { kind, text };
+    if (u < 0 || v < 0) return { ...(inside && !never ? tint(1, 4, "in") : {}), kind, text };
     if (view === "gradient") return { ...tint(w[u] * w[v], Math.max(...w) ** 2, "ker"), text: inside ? w[u] * w[v] : "0", kind };
-    return { ...tint(1, 1, "ker"), text, kind };
+    return { ...tint(2, 3, "ker"), text, kind };
   }, { words: size <= 16 });
   input.frame("real", before + after > 0 && [before, before, n, n], "edge");
   input.frame("window", view !== "count" && [row * s, column * s, span, span], d > 1 ? "ker dashed" : "ker");
-  output.show(out, out, (r, c) => (view === "count" ? tint(1, 3, "out") : r === row && c === column ? tint(1, 1, "out") : r * out + c < row * out + column ? tint(1, 3, "out") : {}));
+  output.show(out, out, (r, c) => (view === "count" ? tint(1, 3, "out") : r === row && c === column ? tint(1, 1, "out") : r * out + c < row * out + column ? tint(1, 2.5, "out") : tint(1, 6, "out")));
   output.frame("now", view !== "count" && [row, column, 1, 1], "out");
   output.frame("real", null);
 }
