@@ -19,12 +19,16 @@ ROOT = Path(__file__).parents[1]
 GOLDENS = ROOT / "tests" / "goldens"
 KEPT = 100  # logits kept of each image
 
-TWINS = {  # ours -> (library, its name, image sides, arguments)
+TWINS = {  # ours, or ours@library for a second twin -> (library, its name, image sides, arguments)
     "resnet18": ("torchvision", "resnet18", (96, 97), {}),
     "resnet34": ("torchvision", "resnet34", (96, 97), {}),
     "resnet50": ("torchvision", "resnet50", (96, 97), {}),
     "resnext50_32x4d": ("torchvision", "resnext50_32x4d", (96, 97), {}),
     "wide_resnet50_2": ("torchvision", "wide_resnet50_2", (96, 97), {}),
+    "densenet121": ("torchvision", "densenet121", (96, 97), {}),
+    "densenet161": ("torchvision", "densenet161", (96, 97), {}),
+    "convnext_tiny": ("torchvision", "convnext_tiny", (96, 97), {}),
+    "convnext_tiny@timm": ("timm", "convnext_tiny", (96, 97), {}),
 }
 
 
@@ -38,7 +42,7 @@ def tiny(names: list[str]) -> None:
     from kcnn.testing import family, formula
 
     for name in names or [name for name in kcnn.list_models() if name.startswith("tiny_")]:
-        shape = family.small_shape(name)
+        shape = family.small_shape(kcnn.build(name))
         model = kcnn.build(name, num_classes=3, image_shape=shape)
         family.formula_fill(model)
         logits = np.asarray(model(formula.images(shape)))

@@ -37,6 +37,13 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "wrn_28_10": "Wide ResNet 28-10 for CIFAR (Zagoruyko 2016)",
         "tiny_resnet": "one narrow bottleneck a stage, for tests",
     },
+    "densenet": {
+        "densenet121": "DenseNet-121 (Huang 2017), every layer sees all maps before it",
+        "densenet169": "DenseNet-169 (Huang 2017)",
+        "densenet201": "DenseNet-201 (Huang 2017)",
+        "densenet161": "DenseNet-161 (Huang 2017), 48 new maps a layer",
+        "tiny_densenet": "five narrow dense layers, for tests",
+    },
     "mobilenet": {
         "mobilenet_v2": "MobileNetV2 1.0 (Sandler 2018), inverted residuals",
         "mobilenet_v2_035": "MobileNetV2 at width 0.35",
@@ -44,5 +51,11 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "mobilenet_v2_075": "MobileNetV2 at width 0.75",
         "mobilenet_v2_140": "MobileNetV2 at width 1.4",
         "tiny_mobilenet_v2": "MobileNetV2 of five narrow blocks, for tests",
+    },
+    "convnext": {
+        "convnext_tiny": "ConvNeXt-T (Liu 2022), 7x7 depthwise, layer normalisation, GELU",
+        "convnext_small": "ConvNeXt-S (Liu 2022)",
+        "convnext_base": "ConvNeXt-B (Liu 2022)",
+        "tiny_convnext": "five narrow ConvNeXt blocks, for tests",
     },
 }

@@ -11,8 +11,8 @@ def scatter(count: int, phase: float) -> np.ndarray:
     return (np.sin(np.arange(count) * 12.9898 + phase) * 43758.5453) % 2 - 1
 
 
-def images(shape: tuple[int, int, int], count: int = 2) -> np.ndarray:
-    """Return (count, H, W, C) float32 images in -1..1; no two are alike."""
+def images(shape: tuple[int, ...], count: int = 2) -> np.ndarray:
+    """Return (count, H, W, C) float32 images, or (count, length, C) sequences, in -1..1; no two are alike."""
     return scatter(count * math.prod(shape), 1).reshape(count, *shape).astype("float32")
 
 

@@ -121,8 +121,8 @@ def weighted_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def short(variable: keras.Variable) -> str:
-    """Return the last part of a variable's path: "kernel"."""
-    return str(variable.path.rpartition("/")[2])
+    """Return the last part of a variable's path: "kernel"; "variable" where Keras numbered it for want of a name."""
+    return re.sub(r"^variable_\d+$", "variable", variable.path.rpartition("/")[2])
 
 
 def rename(layer: str, variable: str, table: Table) -> tuple[str, bool]:
@@ -218,7 +218,7 @@ def keras_axes(layer: keras.layers.Layer, variable: str, values: np.ndarray) -> 
     Kernels (out, in, ...) become (..., in, out), depthwise ones (in, 1, ...) become (..., in, 1); a dense layer after
     `Flatten` sees rows, columns, maps in Keras and maps, rows, columns in PyTorch.
     """
-    if variable != "kernel":
+    if variable != "kernel" or values.ndim == 1:  # a scale of theirs can be our depthwise 1x1
         return values
     if isinstance(layer, keras.layers.Dense):
         values = values.reshape(values.shape[0], -1)

@@ -34,10 +34,14 @@ def assert_equals_keras(name: str, twin: keras.Model, ours: keras.Model | None =
     assert_close(np.asarray(ours(images)), np.asarray(twin(images)), 1e-5)
 
 
-def assert_equals_torch(name: str) -> None:
-    """Fill ours with the formula's values for their names and compare with what their network gave."""
-    golden = json.loads((GOLDENS / f"{name}.json").read_text())
-    library = golden["library"].partition(" ")[0]
+def assert_equals_torch(golden_name: str) -> None:
+    """Fill ours with the formula's values for their names and compare with what their network gave.
+
+    Args:
+        golden_name: our name, or "name@library" for a second library's record of the same network.
+    """
+    golden = json.loads((GOLDENS / f"{golden_name}.json").read_text())
+    name, library = golden_name.partition("@")[0], golden["library"].partition(" ")[0]
     for side, expected in golden["outputs"].items():
         ours = kcnn.build(name, image_shape=(int(side), int(side), 3))
         state = formula_state(ours, table(name, library))
@@ -54,7 +58,10 @@ def formula_state(model: keras.Model, names) -> dict[str, np.ndarray]:
         for variable in layer.weights:
             name, full = rename(layer.name, short(variable), names)
             key = reader.spelled(name, short(variable), full)
-            state[key] = formula.torch_values(key, torch_shape(layer, short(variable), tuple(variable.shape)))
+            shape = torch_shape(layer, short(variable), tuple(variable.shape))
+            if key.endswith(".gamma"):  # timm keeps ConvNeXt's layer scale as a vector
+                shape = (math.prod(shape),)
+            state[key] = formula.torch_values(key, shape)
     return state
 
 

@@ -5,8 +5,10 @@ import { Store } from "./store.js";
 import * as arithmetic from "./arithmetic.js";
 import { page as kernel } from "./kernel.js";
 import { page as sizes } from "./sizes.js";
+import { page as counting } from "./counting.js";
+import { page as receptive } from "./receptive.js";
 
-const PAGES = [kernel, sizes];
+const PAGES = [kernel, sizes, counting, receptive];
 const stage = document.getElementById("stage");
 const nav = document.getElementById("pages");
 const open = new Map();
