@@ -80,9 +80,11 @@ def multiply_adds(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) 
     """Return the multiply-adds of one layer call for one image; 0 for layers that only move or add.
 
     Args:
-        layer: a Keras layer.
+        layer: a Keras layer; one that has a method `multiply_adds(inputs, output)` counts its own.
         inputs, output: shapes with the batch axis first, channels last.
     """
+    if hasattr(layer, "multiply_adds"):
+        return int(layer.multiply_adds(inputs, output))
     for kind, rule in _RULES:
         if isinstance(layer, kind):
             return rule(layer, inputs, output)

@@ -29,9 +29,9 @@ def family(name: str) -> tuple[Any, Any]:
     return module, module.SPECS[name]
 
 
-def small_shape(name: str) -> tuple[int, ...]:
+def small_shape(model: keras.Model) -> tuple[int, ...]:
     """Return the shape of an image or sequence on which the model is quick: its own where fixed, else 64 a side."""
-    return tuple(side or 64 for side in MODELS.get(name)(name).input_shape[1:])
+    return tuple(side or 64 for side in model.input_shape[1:])
 
 
 def formula_fill(model: keras.Model) -> None:
