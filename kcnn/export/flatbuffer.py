@@ -43,10 +43,26 @@ def broken(file: Path) -> str:
 
 
 def pack_model(model: Any) -> bytes:
-    """Return the flatbuffer of a `ModelT`."""
+    """Return the flatbuffer of a `ModelT`, in which equal vectors of numbers are kept once.
+
+    An int8 network has a zero point of 8 bytes for every channel, all of them 0: a tenth of MobileNetV2's file.
+    """
     import flatbuffers
 
-    builder = flatbuffers.Builder(1024)
+    class Sharing(flatbuffers.Builder):  # type: ignore[misc]
+        """A builder that points to an equal vector where it has written one."""
+
+        def __init__(self) -> None:
+            super().__init__(1024)
+            self.kept: dict[tuple[str, bytes], int] = {}
+
+        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802
+            key = (x.dtype.str, x.tobytes())
+            if key not in self.kept:
+                self.kept[key] = super().CreateNumpyVector(x)
+            return self.kept[key]
+
+    builder = Sharing()
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
