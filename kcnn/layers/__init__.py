@@ -1,0 +1,24 @@
+"""Layers that Keras lacks, in `keras.ops` alone: any backend, and built-in operations on LiteRT.
+
+Importing this package is what lets `keras.saving.load_model` find them.
+"""
+
+from kcnn.layers.lrn import LocalResponseNormalization
+from kcnn.layers.rbf import RadialBasisOutput, scaled_tanh
+from kcnn.layers.sparse import SparseConv2D
+from kcnn.layers.spp import SpatialPyramidPooling
+from kcnn.layers.subsample import TrainableSubsampling
+from kcnn.layers.unpool import BedOfNailsUnpooling, MaxPoolingWithPositions, MaxUnpooling, NearestUnpooling
+
+__all__ = [
+    "BedOfNailsUnpooling",
+    "LocalResponseNormalization",
+    "MaxPoolingWithPositions",
+    "MaxUnpooling",
+    "NearestUnpooling",
+    "RadialBasisOutput",
+    "SparseConv2D",
+    "SpatialPyramidPooling",
+    "TrainableSubsampling",
+    "scaled_tanh",
+]

@@ -1,0 +1,33 @@
+"""What every layer checks before it is built: whole numbers and (N, H, W, C) maps."""
+
+from typing import Any
+
+from kcnn.errors import ConfigError, ShapeError
+
+
+def whole(layer: str, argument: str, value: Any, least: int = 1) -> int:
+    """Return `value`, a whole number of at least `least`.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{layer}: {argument} is {value!r} but must be a whole number of at least {least}.")
+    return value
+
+
+def maps(layer: str, shape: Any) -> tuple[int | None, ...]:
+    """Return `shape`, that of (N, H, W, C) maps with a known number of channels.
+
+    Raises:
+        ShapeError: there are not four axes, channels are open, or height or width is 0.
+    """
+    whole_maps = isinstance(shape, (tuple, list)) and len(shape) == 4 and shape[3] is not None
+    if not whole_maps or 0 in shape[1:]:
+        raise ShapeError(
+            f"{layer}: the input has shape {shape} but must be maps (N, H, W, C) of at least one pixel and a known "
+            "number of channels; add the missing axis with keras.layers.Reshape or [..., None].",
+            expected="(N, H, W, C)",
+            actual=shape,
+        )
+    return tuple(shape)
