@@ -6,7 +6,7 @@ weight of theirs used, or nothing is copied and the error names what is left.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import keras
@@ -27,10 +27,12 @@ class Table:
             pattern with a slash is tried on "layer/variable" and gives a full name of theirs; others are tried on
             the layer's name and give theirs. A name without a rule is the same in both libraries.
         ignore: pattern of their weights that our network does without, such as auxiliary heads.
+        spec: fields of our row that must be replaced for our network to compute what theirs does, such as padding.
     """
 
     rules: Sequence[Rule]
     ignore: str = r"(?!)"
+    spec: Mapping[str, object] = field(default_factory=dict)
 
 
 class Weights(Protocol):

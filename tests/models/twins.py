@@ -1,8 +1,10 @@
 """Our networks against those of other libraries, with the same weights in both."""
 
+import dataclasses
 import importlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -11,7 +13,7 @@ import numpy as np
 import kcnn
 from kcnn.models import MODELS
 from kcnn.testing import formula
-from kcnn.testing.family import formula_fill
+from kcnn.testing.family import family, formula_fill
 from kcnn.weights.transplant import KerasWeights, TorchWeights, rename, short, transplant, weighted_layers
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "twins"
@@ -43,12 +45,19 @@ def assert_equals_torch(golden_name: str) -> None:
     golden = json.loads((GOLDENS / f"{golden_name}.json").read_text())
     name, library = golden_name.partition("@")[0], golden["library"].partition(" ")[0]
     for side, expected in golden["outputs"].items():
-        ours = kcnn.build(name, image_shape=(int(side), int(side), 3))
-        state = formula_state(ours, table(name, library))
+        names, shape = table(name, library), (int(side), int(side), 3)
+        ours = as_theirs(name, names.spec, shape) if names.spec else kcnn.build(name, image_shape=shape)
+        state = formula_state(ours, names)
         assert sum(values.size for values in state.values()) == golden["weights"], "they have other weights than ours"
-        transplant(ours, TorchWeights(state), table(name, library))
+        transplant(ours, TorchWeights(state), names)
         found = np.asarray(ours(formula.images((int(side), int(side), 3))))[:, : len(expected[0])]
         assert_close(found, np.array(expected), 1e-4)
+
+
+def as_theirs(name: str, changes: Mapping[str, object], image_shape: tuple[int, int, int]) -> keras.Model:
+    """Return the row with the fields of its spec in which another library departs."""
+    module, spec = family(name)
+    return module.network(name, dataclasses.replace(spec, **changes), 1000, image_shape)
 
 
 def formula_state(model: keras.Model, names) -> dict[str, np.ndarray]:
