@@ -90,7 +90,8 @@ def twins(names: list[str]) -> None:
 
 
 def rounded(values: np.ndarray) -> list:
-    return [[float(f"{number:.6g}") for number in row] for row in values.astype(float)]
+    """Return nested lists of numbers of six digits."""
+    return [rounded(row) if row.ndim else float(f"{row:.6g}") for row in values.astype(float)]
 
 
 def write(path: Path, record: dict) -> None:

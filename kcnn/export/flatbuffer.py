@@ -56,7 +56,7 @@ def pack_model(model: Any) -> bytes:
             super().__init__(1024)
             self.kept: dict[tuple[str, bytes], int] = {}
 
-        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802
+        def CreateNumpyVector(self, x: Any) -> int:
             key = (x.dtype.str, x.tobytes())
             if key not in self.kept:
                 self.kept[key] = super().CreateNumpyVector(x)

@@ -52,6 +52,10 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "mobilenet_v1_full": "MobileNetV1 with full convolutions, its twin in cost comparisons",
         "tiny_mobilenet_v1": "MobileNetV1 of five narrow blocks, for tests",
     },
+    "xception": {
+        "xception": "Xception (Chollet 2017), depthwise separable convolutions with shortcuts",
+        "tiny_xception": "Xception with one narrow middle block, for tests",
+    },
     "mobilenet": {
         "mobilenet_v2": "MobileNetV2 1.0 (Sandler 2018), inverted residuals",
         "mobilenet_v2_035": "MobileNetV2 at width 0.35",
@@ -96,5 +100,14 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "convnext_small": "ConvNeXt-S (Liu 2022)",
         "convnext_base": "ConvNeXt-B (Liu 2022)",
         "tiny_convnext": "five narrow ConvNeXt blocks, for tests",
+    },
+    "convnet1d": {
+        "convnet1d": "three 1-D convolutions and global pooling for time series (Wang 2017), 10 classes",
+        "tiny_convnet1d": "two narrow 1-D convolutions, for tests",
+    },
+    "wavenet": {
+        "wavenet": "dilated causal convolutions over 1,024 samples (van den Oord 2016), 256 levels",
+        "wavenet_x3": "three cycles of dilation, 3,070 samples (van den Oord 2016)",
+        "tiny_wavenet": "four narrow layers over 16 samples, for tests",
     },
 }

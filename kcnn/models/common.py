@@ -11,6 +11,7 @@ MOST_CLASSES = 1_000_000  # a head beyond is a mistake
 OUTPUT_STRIDES = (8, 16, 32)
 BN_MOMENTUM = 0.9  # share of the running statistics that each training step keeps
 ImageShape = tuple[int | None, int | None, int]
+SequenceShape = tuple[int | None, int]
 
 
 def image_input(name: str, image_shape: ImageShape, minimum: int, *, fixed: bool = False) -> keras.KerasTensor:
@@ -53,15 +54,55 @@ def image_input(name: str, image_shape: ImageShape, minimum: int, *, fixed: bool
     return keras.Input(image_shape, name="images")
 
 
+def sequence_input(name: str, shape: SequenceShape, minimum: int) -> keras.KerasTensor:
+    """Return the input tensor of a network of one-dimensional convolutions.
+
+    Args:
+        name: of the model, for messages.
+        shape: (length, channels); None for a length that may vary.
+        minimum: smallest length.
+
+    Raises:
+        ShapeError: `shape` is not of that form, or too short.
+    """
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2 or not all(map(_side, shape)) or shape[1] is None:
+        raise ShapeError(
+            f"{name}: image_shape is {shape} but this network reads sequences: give (length, channels), as in "
+            "(128, 1); length may be None, channels may not.",
+            expected="(length, channels)",
+            actual=shape,
+        )
+    if shape[0] is not None and shape[0] < minimum:
+        raise ShapeError(
+            f"{name}: image_shape is {shape} but the sequence must have at least {minimum} steps.",
+            expected=(minimum, shape[1]),
+            actual=shape,
+        )
+    return keras.Input(shape, name="sequences")
+
+
+def _side(size: object) -> bool:
+    return size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
+
+
 def logits(features: keras.KerasTensor, name: str, num_classes: int) -> keras.KerasTensor:
     """Return the closing linear layer, float32 under every dtype policy.
 
     Raises:
         ConfigError: `num_classes` is not positive.
     """
+    return keras.layers.Dense(class_count(name, num_classes), dtype="float32", name="logits")(features)
+
+
+def class_count(name: str, num_classes: int) -> int:
+    """Return `num_classes`, for a closing layer that is not dense.
+
+    Raises:
+        ConfigError: it is not positive.
+    """
     if not isinstance(num_classes, int) or isinstance(num_classes, bool) or not 1 <= num_classes <= MOST_CLASSES:
         raise ConfigError(f"{name}: num_classes is {num_classes!r} but must be a whole number in 1..{MOST_CLASSES:,}.")
-    return keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
+    return num_classes
 
 
 def even_conv(

@@ -66,13 +66,13 @@ def check_family(name: str) -> None:
     small = small_build(name, small_shape(whole))
     check_parameters(name, whole)
     check_structure(name, whole, small)
-    check_levels(name, channels=whole.input_shape[-1])
+    check_levels(name, axes=len(whole.input_shape) - 2, channels=whole.input_shape[-1])
     check_gradients(name, small)
     check_exports(name, small)
     check_bfloat16(name, small_shape(whole))
 
 
-def small_build(name: str, shape: tuple[int, int, int]) -> keras.Model:
+def small_build(name: str, shape: tuple[int, ...]) -> keras.Model:
     """Return the row with three classes for images of `shape`, its weights set by formula."""
     model = family(name)[0].build(name, image_shape=shape, num_classes=3)
     formula_fill(model)
@@ -101,13 +101,17 @@ def check_structure(name: str, model: keras.Model, again: keras.Model) -> None:
     expect(linear and last.name == "logits", f"{name}: ends in {last.name!r}, not in linear logits")
 
 
-def check_levels(name: str, channels: int) -> None:
-    """`features` gives levels of rising stride at 64x64 and at an odd size, and stops at `output_stride`."""
+def check_levels(name: str, axes: int, channels: int) -> None:
+    """`features` gives levels of rising stride at 64x64 and at an odd size, and stops at `output_stride`.
+
+    Args:
+        axes: 2 for images, 1 for sequences.
+    """
     module, spec = family(name)
     if not hasattr(module, "features"):
         return
     for side in (64, 97):
-        levels = module.features(keras.Input((side, side, channels)), spec)
+        levels = module.features(keras.Input((side,) * axes + (channels,)), spec)
         for level, tensor in levels.items():
             stride = 2 ** int(level[1:])
             bounds = (side // stride - 2, -(-side // stride))  # an unpadded 5x5 loses up to two cells
@@ -119,7 +123,7 @@ def check_levels(name: str, channels: int) -> None:
         name_of_last = list(levels)[-1]
         deepest = 2 ** int(name_of_last[1:])
         for stride in (32, 16, 8):
-            last = module.features(keras.Input((64, 64, channels)), spec, output_stride=stride)[name_of_last]
+            last = module.features(keras.Input((64,) * axes + (channels,)), spec, output_stride=stride)[name_of_last]
             width = 64 // min(stride, deepest)
             expect(last.shape[1] == width, f"{name}: the last level is {last.shape[1]} wide at output stride {stride}")
 

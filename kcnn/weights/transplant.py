@@ -155,11 +155,17 @@ def few(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
 
 
+AUTOMATIC = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
+
+
 class KerasWeights:
-    """Weights of a Keras network, as layer name -> variable name -> array."""
+    """Weights of a Keras network, as layer name -> variable name -> array.
+
+    Layers that Keras named itself, "conv2d_94" by a counter of the process, go by their place: "conv2d:0" is the first.
+    """
 
     def __init__(self, layers: Mapping[str, Mapping[str, np.ndarray]]):
-        self.layers = layers
+        self.layers = {place: layers[name] for name, place in places(layers).items()}
 
     @classmethod
     def of(cls, model: keras.Model) -> "KerasWeights":
@@ -179,6 +185,17 @@ class KerasWeights:
     def spelled(self, name: str, variable: str, full: bool) -> str:
         """See `Weights`."""
         return name if full else f"{name}/{variable}"
+
+
+def places(names: Iterable[str]) -> dict[str, str]:
+    """Return name -> "kind:place" for automatic names, counted from 0 in order of creation, and name -> name."""
+    found, counts = {}, dict[str, int]()
+    automatic = {name: match for name in names if (match := AUTOMATIC.fullmatch(name))}
+    for name in sorted(automatic, key=lambda name: int(automatic[name][2] or 0)):
+        kind = automatic[name][1]
+        counts[kind] = counts.get(kind, -1) + 1
+        found[name] = f"{kind}:{counts[kind]}"
+    return {name: found.get(name, name) for name in names}
 
 
 TORCH_NAMES = {

@@ -1,5 +1,7 @@
 """ConvNeXt: parameters by arithmetic, the twin of keras.applications, dilation, stochastic depth, layer scale."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ def test_parameters_are_the_layer_tables_own_arithmetic(name):
     spec, c = convnext.SPECS[name], convnext.SPECS[name].widths
     # block: 7x7 and bias, normalisation 2C, 1x1 C->4C and back with biases, layer scale C
     blocks = sum(n * (50 * w + 2 * w + 8 * w * w + 5 * w + w) for n, w in zip(spec.repeats, c, strict=True))
-    between = sum(2 * a + 4 * a * b + b for a, b in zip(c, c[1:], strict=False))
+    between = sum(2 * a + 4 * a * b + b for a, b in itertools.pairwise(c))
     assert spec.params == (4 * 4 * 3 + 3) * c[0] + blocks + between + 2 * c[3] + 1000 * (c[3] + 1)
 
 

@@ -7,8 +7,11 @@ import { page as kernel } from "./kernel.js";
 import { page as sizes } from "./sizes.js";
 import { page as counting } from "./counting.js";
 import { page as receptive } from "./receptive.js";
+import { page as pooling } from "./pooling.js";
+import { page as boxes } from "./boxes.js";
+import { page as model } from "./model.js";
 
-const PAGES = [kernel, sizes, counting, receptive];
+const PAGES = [kernel, sizes, counting, receptive, pooling, boxes, model];
 const stage = document.getElementById("stage");
 const nav = document.getElementById("pages");
 const open = new Map();
