@@ -29,9 +29,14 @@ def family(name: str) -> tuple[Any, Any]:
     return module, module.SPECS[name]
 
 
+def small_side(name: str) -> int:
+    """Return 64, or the row's `smallest` where the network needs more pixels."""
+    return max(64, getattr(family(name)[1], "smallest", 0))
+
+
 def small_shape(model: keras.Model) -> tuple[int, ...]:
-    """Return the shape of an image or sequence on which the model is quick: its own where fixed, else 64 a side."""
-    return tuple(side or 64 for side in model.input_shape[1:])
+    """Return the shape of an image or sequence on which the model is quick: its own where fixed, else `small_side`."""
+    return tuple(side or small_side(model.name) for side in model.input_shape[1:])
 
 
 def formula_fill(model: keras.Model) -> None:
@@ -104,17 +109,20 @@ def check_structure(name: str, model: keras.Model, again: keras.Model) -> None:
 def check_levels(name: str, axes: int, channels: int) -> None:
     """`features` gives levels of rising stride at 64x64 and at an odd size, and stops at `output_stride`.
 
+    A row whose convolutions are not padded says in `lost` how many cells that takes from a level.
+
     Args:
         axes: 2 for images, 1 for sequences.
     """
     module, spec = family(name)
     if not hasattr(module, "features"):
         return
-    for side in (64, 97):
+    small, lost = small_side(name), getattr(spec, "lost", 0)
+    for side in (small, 97):
         levels = module.features(keras.Input((side,) * axes + (channels,)), spec)
         for level, tensor in levels.items():
             stride = 2 ** int(level[1:])
-            bounds = (side // stride - 2, -(-side // stride))  # an unpadded 5x5 loses up to two cells
+            bounds = (side // stride - max(lost, 2), -(-side // stride))  # LeNet's unpadded 5x5 loses two cells
             expect(
                 bounds[0] <= tensor.shape[1] <= bounds[1],
                 f"{name}: level {level} is {tensor.shape[1]} wide at input {side}, expected {bounds}",
@@ -123,9 +131,12 @@ def check_levels(name: str, axes: int, channels: int) -> None:
         name_of_last = list(levels)[-1]
         deepest = 2 ** int(name_of_last[1:])
         for stride in (32, 16, 8):
-            last = module.features(keras.Input((64,) * axes + (channels,)), spec, output_stride=stride)[name_of_last]
-            width = 64 // min(stride, deepest)
-            expect(last.shape[1] == width, f"{name}: the last level is {last.shape[1]} wide at output stride {stride}")
+            last = module.features(keras.Input((small,) * axes + (channels,)), spec, output_stride=stride)[name_of_last]
+            width = small // min(stride, deepest)
+            expect(
+                width - lost <= last.shape[1] <= width,
+                f"{name}: the last level is {last.shape[1]} wide at output stride {stride}",
+            )
 
 
 def check_gradients(name: str, model: keras.Model) -> None:
