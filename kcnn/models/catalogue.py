@@ -8,6 +8,7 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
     "lenet": {
         "lenet5": "LeNet-5 (LeCun 1998) in its modern form, ReLU and max pooling",
         "lenet5_tanh": "LeNet-5 (LeCun 1998) with tanh and average pooling",
+        "lenet5_1998": "LeNet-5 as in the paper: sparse C3, trainable sub-sampling, scaled tanh, RBF output",
         "tiny_lenet5": "LeNet-5 at a quarter of its width, for tests",
     },
     "resnet": {
