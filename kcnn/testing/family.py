@@ -101,9 +101,14 @@ def check_structure(name: str, model: keras.Model, again: keras.Model) -> None:
     expect(model.name == name, f"{name}: the model is called {model.name!r}")
     for layer, other in zip(model.layers, again.layers, strict=True):
         expect(layer.name == other.name, f"{name}: layer {layer.name!r} has an automatic name")
-    last = model.layers[-1]
-    linear = getattr(last, "activation", None) is keras.activations.linear
+    last = closing_layer(model)
+    linear = getattr(last, "activation", keras.activations.linear) is keras.activations.linear
     expect(linear and last.name == "logits", f"{name}: ends in {last.name!r}, not in linear logits")
+
+
+def closing_layer(model: keras.Model) -> keras.layers.Layer:
+    """Return the last layer that has weights; a network that pools its class maps has others after it."""
+    return [layer for layer in model.layers if layer.weights][-1]
 
 
 def check_levels(name: str, axes: int, channels: int) -> None:
@@ -151,13 +156,13 @@ def check_gradients(name: str, model: keras.Model) -> None:
         expect(reached, f"{name}: no gradient reaches {weight.path}")
 
 
-def check_bfloat16(name: str, shape: tuple[int, int, int]) -> None:
+def check_bfloat16(name: str, shape: tuple[int, ...]) -> None:
     """Under mixed_bfloat16 the inside computes in bfloat16, weights and logits stay float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = family(name)[0].build(name, image_shape=shape, num_classes=3)
-        inside = model.layers[-1].input.dtype
+        inside = closing_layer(model).input.dtype
         outputs = model(formula_images(shape))
     finally:
         keras.config.set_dtype_policy(before)
