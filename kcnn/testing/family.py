@@ -39,17 +39,20 @@ def small_shape(model: keras.Model) -> tuple[int, ...]:
     return tuple(side or small_side(model.name) for side in model.input_shape[1:])
 
 
-def formula_fill(model: keras.Model) -> None:
+def formula_fill(model: keras.Model, gain: float = 1.0) -> None:
     """Set every weight by a formula of its path and index, the same on every machine and version.
 
     Kernels are scaled by their fan-in, so that signals neither vanish nor explode; variances stay positive.
+
+    Args:
+        gain: of the kernels; below 1 keeps a deep network from answering to rounding errors.
     """
     for weight in model.weights:
         path = weight.path.split("/", 1)[-1] if weight.path.startswith(model.name + "/") else weight.path
         values = scatter(math.prod(weight.shape), zlib.crc32(path.encode()) % 1000)
         if len(weight.shape) > 1:
             fan_in = math.prod(weight.shape[:2] if "depthwise" in path else weight.shape[:-1])
-            values *= math.sqrt(6 / fan_in)  # variance 2 / fan_in, as He 2015 (1502.01852)
+            values *= gain * math.sqrt(6 / fan_in)  # at gain 1 variance 2 / fan_in, as He 2015 (1502.01852)
         elif path.endswith(("gamma", "moving_variance")):
             values = 1 + 0.3 * values
         else:

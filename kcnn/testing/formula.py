@@ -16,11 +16,15 @@ def images(shape: tuple[int, ...], count: int = 2) -> np.ndarray:
     return scatter(count * math.prod(shape), 1).reshape(count, *shape).astype("float32")
 
 
-def torch_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return float32 values for the PyTorch weight called `name`: kernels by fan-in, variances positive."""
+def torch_values(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
+    """Return float32 values for the PyTorch weight called `name`: kernels by fan-in, variances positive.
+
+    Args:
+        gain: of the kernels; below 1 keeps a deep network from answering to rounding errors.
+    """
     values = scatter(math.prod(shape), zlib.crc32(name.encode()) % 1000)
     if len(shape) > 1:
-        values *= math.sqrt(6 / max(1, math.prod(shape[1:])))
+        values *= gain * math.sqrt(6 / max(1, math.prod(shape[1:])))
     elif name.endswith(("weight", "running_var")):
         values = 1 + 0.3 * values
     else:

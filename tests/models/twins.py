@@ -24,12 +24,12 @@ def table(name: str, library: str):
     return getattr(importlib.import_module(f"kcnn.weights.tables.{family}"), library)(name)
 
 
-def assert_equals_keras(name: str, twin: keras.Model, ours: keras.Model | None = None) -> None:
+def assert_equals_keras(name: str, twin: keras.Model, ours: keras.Model | None = None, gain: float = 1.0) -> None:
     """Give `twin` of keras.applications weights by formula, copy them into ours, compare the logits to 1e-5.
 
     `twin` has random weights, `classifier_activation=None`, no preprocessing of its own, and a fixed input shape.
     """
-    formula_fill(twin)
+    formula_fill(twin, gain)
     ours = ours or kcnn.build(name, num_classes=twin.output_shape[-1], image_shape=twin.input_shape[1:])
     transplant(ours, KerasWeights.of(twin), table(name, "keras"))
     images = formula.images(twin.input_shape[1:])
@@ -47,7 +47,7 @@ def assert_equals_torch(golden_name: str) -> None:
     for side, expected in golden["outputs"].items():
         names, shape = table(name, library), (int(side), int(side), 3)
         ours = as_theirs(name, names.spec, shape) if names.spec else kcnn.build(name, image_shape=shape)
-        state = formula_state(ours, names)
+        state = formula_state(ours, names, golden.get("gain", 1.0))
         assert sum(values.size for values in state.values()) == golden["weights"], "they have other weights than ours"
         transplant(ours, TorchWeights(state), names)
         found = np.asarray(ours(formula.images((int(side), int(side), 3))))[:, : len(expected[0])]
@@ -60,7 +60,7 @@ def as_theirs(name: str, changes: Mapping[str, object], image_shape: tuple[int, 
     return module.network(name, dataclasses.replace(spec, **changes), 1000, image_shape)
 
 
-def formula_state(model: keras.Model, names) -> dict[str, np.ndarray]:
+def formula_state(model: keras.Model, names, gain: float = 1.0) -> dict[str, np.ndarray]:
     """Return the state dictionary that their network has under the formula, made from the shapes of ours."""
     reader, state = TorchWeights({}), {}
     for layer in weighted_layers(model):
@@ -70,7 +70,7 @@ def formula_state(model: keras.Model, names) -> dict[str, np.ndarray]:
             shape = torch_shape(layer, short(variable), tuple(variable.shape))
             if key.endswith(".gamma"):  # timm keeps ConvNeXt's layer scale as a vector
                 shape = (math.prod(shape),)
-            state[key] = formula.torch_values(key, shape)
+            state[key] = formula.torch_values(key, shape, gain)
     return state
 
 
