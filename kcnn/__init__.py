@@ -13,10 +13,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _LAZY = {
-    "build": "kcnn.models",
+    "build": "kcnn.zoo",
     "load": "kcnn.data",
     "open_source": "kcnn.data",
     "list_models": "kcnn.models",
+    "preprocess": "kcnn.zoo",
     "Data": "kcnn.recipe",
     "KcnnError": "kcnn.errors",
     "Preprocess": "kcnn.recipe",

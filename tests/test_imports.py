@@ -15,12 +15,13 @@ LEVELS = {
     "ops": 1,
     "layers": 2, "weights": 2,
     "models": 3, "data": 3,
-    "tasks": 4,
-    "train": 5,
-    "export": 6,
-    "explorer": 7, "testing": 7,
-    "cli": 8,
-    "__main__": 9, "__init__": 9,
+    "zoo": 4,
+    "tasks": 5,
+    "train": 6,
+    "export": 7,
+    "explorer": 8, "testing": 8,
+    "cli": 9,
+    "__main__": 10, "__init__": 10,
 }  # fmt: skip
 KERAS_ONLY = {"ops", "layers", "weights", "models"}
 GROUND_ORDER = ["errors", "registry", "atomic", "plain", "recipe"]

@@ -1,0 +1,244 @@
+"""Networks with weights: what ImageNet taught, a file of your own, a repository on the Hugging Face hub."""
+
+import contextlib
+import importlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kcnn import models
+from kcnn.errors import ResourceError, ShapeError, UnknownNameError, WeightsError
+from kcnn.recipe import Preprocess
+
+if TYPE_CHECKING:
+    import keras
+
+    from kcnn.weights.transplant import Table, Weights
+
+LIBRARIES = ("keras", "torchvision", "timm", "pytorch_model")
+HUB = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights that were found, and the names by which our layers are called in them."""
+
+    weights: "Weights"
+    table: "Table"
+    preprocess: Preprocess | None = None
+
+    @property
+    def head_name(self) -> str:
+        """What they call the bias of our layer "logits"."""
+        from kcnn.weights.transplant import rename
+
+        name, full = rename("logits", "bias", self.table)
+        return self.weights.spelled(name, "bias", full)
+
+    @property
+    def classes(self) -> int:
+        """How many classes their head has."""
+        from kcnn.weights.transplant import rename
+
+        name, full = rename("logits", "bias", self.table)
+        bias = self.weights.read(None, name, "bias", full)  # type: ignore[arg-type]  # any layer: a bias has one axis
+        return 0 if bias is None else len(bias)
+
+    def into(self, model: "keras.Model") -> bool:
+        """Copy the weights into `model`; return whether its head was filled too, which needs equal classes.
+
+        Raises:
+            WeightsError: they are of another network.
+        """
+        from kcnn.weights.transplant import transplant
+
+        head = model.output_shape[-1] == self.classes
+        transplant(model, self.weights, self.table, head=head)
+        return head
+
+
+def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> "keras.Model":
+    """Build a network by name, as a plain functional `keras.Model` with logits out.
+
+    Args:
+        name: one of `kcnn.list_models()`.
+        weights: None for random ones; "imagenet"; "hf:OWNER/REPOSITORY" of timm's on the Hugging Face hub;
+            a `.safetensors` file (kcnn's or PyTorch's), an `.h5` file of keras.applications, a run or bundle folder.
+        **arguments: of the family's `build`: `num_classes` (int) and `image_shape` (height, width, channels; None
+            where any size will do). With other `num_classes` than the weights have, the trunk is theirs and the head
+            new. The defaults are those of the paper, or of the weights.
+
+    Returns: a model from (N, H, W, C) float images, already preprocessed (`kcnn.preprocess` says how), to
+        (N, num_classes) logits.
+
+    Raises:
+        UnknownNameError: no model of that name; the nearest are listed.
+        ConfigError: `name` is no text, or `num_classes` no positive whole number.
+        ShapeError: `image_shape` is too small for the network, has no such form, or other channels than the weights.
+        WeightsError: the weights are of another network, or their file is missing or damaged.
+        ResourceError: they cannot be downloaded; the message says which file to put where.
+
+    Example:
+        >>> kcnn.build("lenet5", num_classes=10).count_params()
+        61706
+    """
+    if weights is None:
+        return models.build(name, **arguments)
+    if not isinstance(name, str):
+        return models.build(name)  # explains
+    models.MODELS.get(name)
+    shape = arguments.get("image_shape")
+    if shape is not None and len(shape) == 3 and shape[2] != 3 and _is_imagenet(weights):
+        raise ShapeError(
+            f"{name}: image_shape is {shape} but weights={weights!r} see 3 channels (RGB). "
+            "Repeat the gray channel three times, or train from random weights.",
+            expected=(*shape[:2], 3),
+            actual=shape,
+        )
+    found = find(name, weights)
+    arguments.setdefault("num_classes", found.classes)
+    model = models.build(name, **arguments)
+    found.into(model)
+    return model
+
+
+def preprocess(name: str, weights: str = "imagenet") -> Preprocess:
+    """Return how pixels 0..255 become the inputs that pretrained weights of `name` expect.
+
+    Args:
+        name: one of `kcnn.list_models()`.
+        weights: "imagenet", or "hf:OWNER/REPOSITORY" (whose config.json is read).
+
+    Raises:
+        UnknownNameError: no such model, or no such weights for it.
+        ResourceError: the repository cannot be reached.
+    """
+    models.MODELS.get(name)
+    if weights == "imagenet":
+        return _record(name).preprocess
+    found = find(name, weights).preprocess
+    if found is None:
+        raise WeightsError(f"{weights} does not say which pixels it expects; a bundle keeps them in preprocess.json.")
+    return found
+
+
+def find(name: str, weights: str | Path) -> Pretrained:
+    """Return the weights that `build` would copy into a network called `name`; see there.
+
+    Raises:
+        UnknownNameError: there are no ImageNet weights of that network.
+        WeightsError, ResourceError: as `build`.
+    """
+    text = str(weights)
+    if text == "imagenet":
+        record = _record(name)
+        if record.library == "timm":
+            return _from_hub(name, record.source, None)
+        return _from_keras(name, record.source, dict(record.arguments), record.preprocess)
+    if hub := HUB.fullmatch(text):
+        return _from_hub(name, hub["repository"], hub["revision"])
+    if text.startswith("hf:"):
+        raise WeightsError(f"weights is {text!r} but must be hf:OWNER/REPOSITORY, as in hf:timm/resnet18.tv_in1k.")
+    return _from_file(name, Path(text))
+
+
+def _is_imagenet(weights: str | Path) -> bool:
+    return str(weights) == "imagenet" or str(weights).startswith("hf:")
+
+
+def _record(name: str) -> Any:
+    from kcnn.weights.records import IMAGENET
+
+    if name not in IMAGENET:
+        raise UnknownNameError(
+            "ImageNet weights of", name, IMAGENET, f"There are some for: {', '.join(sorted(IMAGENET))}."
+        )
+    return IMAGENET[name]
+
+
+def _from_keras(name: str, source: str, arguments: dict[str, Any], pixels: Preprocess) -> Pretrained:
+    """Let keras.applications download, check and cache its file, and read the network it makes of it."""
+    import keras
+
+    from kcnn.weights.transplant import KerasWeights
+
+    try:
+        twin = getattr(keras.applications, source)(weights="imagenet", **arguments)
+    except Exception as error:  # get_file raises plain Exception when there is no network
+        url = re.search(r"https?://\S+?\.h5", str(error))
+        where = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+        file = url[0].rpartition("/")[2] if url else "the file it names"
+        raise ResourceError(
+            f"the ImageNet weights of {name} cannot be downloaded: {error}. "
+            f"Without a network, put {file} into {where}, or give weights= a file."
+        ) from error
+    return Pretrained(KerasWeights.of(twin), _tables(name)["keras"], pixels)
+
+
+def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
+    from kcnn.weights.files import read
+    from kcnn.weights.records import from_timm
+
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise ResourceError(
+            f"weights hf:{repository} need the package huggingface_hub: pip install 'kcnn[hub]'."
+        ) from error
+    try:
+        file = hf_hub_download(repository, "model.safetensors", revision=revision)
+        settings = hf_hub_download(repository, "config.json", revision=revision)
+    except Exception as error:  # a dozen classes, from no network to no such repository
+        raise ResourceError(
+            f"hf:{repository} cannot be downloaded: {type(error).__name__}: {error}. Without a network, fetch its "
+            "model.safetensors elsewhere and give weights= the path of that file."
+        ) from error
+    facts = json.loads(Path(settings).read_text(encoding="utf-8")).get("pretrained_cfg", {})
+    return _fitting(name, read(Path(file)), f"hf:{repository}", from_timm(facts) if facts else None)
+
+
+def _from_file(name: str, path: Path) -> Pretrained:
+    from kcnn.weights.files import read
+
+    folder = path if path.is_dir() else None
+    weights = read(path / "weights.safetensors" if folder else path)
+    return _fitting(name, weights, str(path), None)
+
+
+def _fitting(name: str, weights: "Weights", source: str, pixels: Preprocess | None) -> Pretrained:
+    """Tell by the name of the closing layer which library `weights` come from.
+
+    Raises:
+        WeightsError: it is none of those that know this family, or one whose network departs from ours.
+    """
+    listed = set(weights.names())
+    for library, table in _tables(name).items():
+        found = Pretrained(weights, table, pixels)
+        if found.head_name not in listed:
+            continue
+        if table.spec:
+            told = ", ".join(f"{key}={value!r}" for key, value in table.spec.items())
+            raise WeightsError(
+                f"{source} is {library}'s {name}, which departs from ours in {told}: its weights would compute "
+                "something else here. Take 'imagenet', or another network."
+            )
+        return found
+    raise WeightsError(
+        f"{source} does not end as {name} does in any library known here ({', '.join(_tables(name))}). "
+        "It is of another network, or has lost its head."
+    )
+
+
+def _tables(name: str) -> dict[str, "Table"]:
+    """Return library -> table for the family of `name`, our own names first."""
+    from kcnn.weights.transplant import Table
+
+    tables = {"kcnn": Table([])}
+    module = models.MODELS.entries()[name].target.partition(":")[0]
+    with contextlib.suppress(ModuleNotFoundError):  # a family, ours or a plug-in's, that exists nowhere else
+        known = importlib.import_module(f"kcnn.weights.tables.{module.rpartition('.')[2]}")
+        tables |= {library: getattr(known, library)(name) for library in LIBRARIES if hasattr(known, library)}
+    return tables
