@@ -27,6 +27,7 @@ TWINS = {  # ours, or ours@library for a second twin -> (library, its name, imag
     "wide_resnet50_2": ("torchvision", "wide_resnet50_2", (96, 97), {}),
     "densenet121": ("torchvision", "densenet121", (96, 97), {}),
     "densenet161": ("torchvision", "densenet161", (96, 97), {}),
+    "googlenet_bn": ("torchvision", "googlenet", (96, 97), {"aux_logits": False, "init_weights": False}),
     "mobilenet_v2": ("torchvision", "mobilenet_v2", (96, 97), {}),
     "mobilenet_v2@timm": ("timm", "mobilenetv2_100", (96, 97), {}),
     "mobilenet_v3_small": ("torchvision", "mobilenet_v3_small", (96, 97), {}),

@@ -57,6 +57,13 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "xception": "Xception (Chollet 2017), depthwise separable convolutions with shortcuts",
         "tiny_xception": "Xception with one narrow middle block, for tests",
     },
+    "googlenet": {
+        "googlenet": "GoogLeNet (Szegedy 2015), nine Inception modules, local response normalisation",
+        "googlenet_bn": "GoogLeNet with batch normalisation, torchvision's variant",
+        "inception_naive": "one Inception module without reductions, on 28x28x256",
+        "inception_reduced": "the same module with 64-map reductions, a third of its cost",
+        "tiny_googlenet": "four narrow Inception modules, for tests",
+    },
     "mobilenet": {
         "mobilenet_v2": "MobileNetV2 1.0 (Sandler 2018), inverted residuals",
         "mobilenet_v2_035": "MobileNetV2 at width 0.35",
