@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "build": "kcnn.zoo",
+    "card": "kcnn.models.cards",
     "load": "kcnn.data",
     "open_source": "kcnn.data",
     "list_models": "kcnn.models",

@@ -1,33 +1,51 @@
-"""List what kcnn can build, do and read: models, tasks, sources, recipes."""
+"""List what kcnn can build, do and read: models, tasks, sources, recipes; or show the card of one model."""
 
 import argparse
 import ast
+import dataclasses
 import warnings
 from pathlib import Path
 
 from kcnn.cli.console import Console
 from kcnn.errors import UnknownNameError
 
-HELP = "models, tasks, sources and recipes"
+HELP = "models, tasks, sources and recipes; the card of a model"
 KINDS = ("models", "tasks", "sources", "recipes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=f"only {', '.join(KINDS)}")
+    parser.add_argument("what", nargs="?", metavar="KIND|MODEL", help=f"only {', '.join(KINDS)}; or a model's name")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Print every name with one line about it."""
-    if args.kind and args.kind not in KINDS:
-        raise UnknownNameError("kind", args.kind, KINDS)
-    found = {kind: contents(kind, console) for kind in ([args.kind] if args.kind else KINDS)}
+    """Print every name with one line about it, or all that is known of one model."""
+    if args.what and args.what not in KINDS:
+        return show_card(args.what, args.json, console)
+    found = {kind: contents(kind, console) for kind in ([args.what] if args.what else KINDS)}
     if args.json:
         console.json(found)
         return 0
     for kind, names in found.items():
         console.table(kind, ("name", "what it is"), sorted(names.items()))
+    return 0
+
+
+def show_card(name: str, as_json: bool, console: Console) -> int:
+    """Print where a model comes from, what it is good for and what it costs."""
+    from kcnn.models import MODELS
+
+    if name not in MODELS.entries():
+        raise UnknownNameError("kind or model", name, [*KINDS, *MODELS.entries()], "`kcnn list models` names them all.")
+
+    from kcnn.models.cards import card
+
+    found = card(name)
+    if as_json:
+        console.json(dataclasses.asdict(found))
+    else:
+        console.line(str(found))
     return 0
 
 
