@@ -14,7 +14,7 @@ from kcnn.testing import family as harness
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 TINY = [name for name in kcnn.list_models() if name.startswith("tiny_")]
-SMALL = [*TINY, "lenet5", "lenet5_tanh", "mlp"]
+SMALL = [*TINY, "lenet5", "lenet5_tanh", "lenet5_1998", "mlp"]
 LARGE = [name for name in kcnn.list_models() if name not in SMALL]
 
 
