@@ -6,7 +6,6 @@ nothing but its own table of files, reads bodies up to a limit, and turns every 
 """
 
 import json
-import socket
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,7 +44,9 @@ class Server(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), Handler)
         except OSError as error:
-            raise ResourceError(f"port {port} cannot be opened ({error.strerror}); choose another with --port.") from error
+            raise ResourceError(
+                f"port {port} cannot be opened ({error.strerror}); choose another with --port."
+            ) from error
         except OverflowError as error:
             raise ResourceError(f"port {port} does not exist; choose one of 0..65535.") from error
 
@@ -95,19 +96,26 @@ class Handler(BaseHTTPRequestHandler):
             self._error(error.status, "Refused", str(error))
         except KcnnError as error:
             self._error(HTTPStatus.UNPROCESSABLE_ENTITY, type(error).__name__, str(error))
-        except (ConnectionError, socket.timeout):
+        except (TimeoutError, ConnectionError):
             self.close_connection = True
         except MemoryError:
-            self._error(HTTPStatus.INSUFFICIENT_STORAGE, "MemoryError", "This does not fit into memory; give a smaller image.")
+            self._error(
+                HTTPStatus.INSUFFICIENT_STORAGE, "MemoryError", "This does not fit into memory; give a smaller image."
+            )
         except Exception as error:  # a fault of ours must not end the server
-            self._error(HTTPStatus.INTERNAL_SERVER_ERROR, type(error).__name__, f"kcnn failed: {str(error).strip()[:300]}")
+            self._error(
+                HTTPStatus.INTERNAL_SERVER_ERROR, type(error).__name__, f"kcnn failed: {str(error).strip()[:300]}"
+            )
 
     def _check_host(self) -> None:
         allowed = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost", "[::1]")}
         host = self.headers.get("Host", "")
         origin = self.headers.get("Origin")
         if host not in allowed or self.headers.get_all("Host", [])[1:]:
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, f"This server answers for {self.server.address} only, not for {host[:80]!r}.")
+            raise Refused(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                f"This server answers for {self.server.address} only, not for {host[:80]!r}.",
+            )
         if origin is not None and origin.removeprefix("http://") not in allowed:
             raise Refused(HTTPStatus.FORBIDDEN, f"Pages of {origin[:80]!r} may not ask here.")
 
@@ -123,7 +131,9 @@ class Handler(BaseHTTPRequestHandler):
     def _file(self, name: str) -> None:
         text = site.files().get(name)
         if text is None:
-            raise Refused(HTTPStatus.NOT_FOUND, f"There is no {name[:80]!r} here; the page is at {self.server.address}.")
+            raise Refused(
+                HTTPStatus.NOT_FOUND, f"There is no {name[:80]!r} here; the page is at {self.server.address}."
+            )
         if name == "index.html":
             text = text.replace('<html lang="en">', '<html lang="en" data-server="1">')
         self._send(HTTPStatus.OK, text.encode(), f"{site.TYPES[Path(name).suffix]}; charset=utf-8")
@@ -132,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
         path, query = urlsplit(self.path).path, self._query()
         opened = self.server.opened
         acts = {
-            "/predict": lambda body: opened.predict(body),
+            "/predict": opened.predict,
             "/maps": lambda body: opened.maps(body, query.get("layer", "")),
             "/occlusion": lambda body: opened.occlusion(body, query),
         }

@@ -10,7 +10,8 @@ from kcnn.errors import ConfigError
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 ENTRY = "main.js"
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-_IMPORT = re.compile(r'^import (?:\{ ([^}]+) \}|\* as (\w+)) from "\./([\w.]+)";\n', re.M)
+_IMPORT = re.compile(r'^import (?:\{([^}]+)\}|\* as (\w+)) from "\./([\w.]+)";\n', re.M)
+_STYLE = re.compile(r'<link rel="stylesheet" href="([\w.]+)">')
 _EXPORT = re.compile(r"^export ((?:async )?function|class|const|let) (\w+)", re.M)
 
 
@@ -30,8 +31,11 @@ def single_page() -> str:
     Browsers refuse modules from `file://`, so each becomes a function of its own that returns what it exports.
     """
     page = files()["index.html"]
-    page = page.replace('<link rel="stylesheet" href="style.css">', f"<style>\n{files()['style.css']}</style>")
-    page = page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">')
+    page = _STYLE.sub(lambda m: f"<style>\n{files()[m[1]]}</style>", page)
+    page = page.replace(
+        '<meta charset="utf-8">',
+        f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+    )
     head, tag, rest = page.partition(f'<script type="module" src="{ENTRY}"></script>\n')
     if not tag:
         raise ConfigError(f"index.html does not start {ENTRY}; kcnn is not installed whole. Install it again.")
@@ -43,7 +47,7 @@ def bundle(entry: str = ENTRY) -> str:
 
     Raises:
         ConfigError: a module imports itself through others, or in a form other than those of this page:
-            `import { a, b } from "./c.js";` or `import * as a from "./c.js";`, one a line.
+            `import { a, b } from "./c.js";` or `import * as a from "./c.js";`, at the start of a line.
     """
     parts: list[str] = []
     done: set[str] = set()
@@ -64,7 +68,9 @@ def bundle(entry: str = ENTRY) -> str:
 
 
 def _as_function(name: str, source: str) -> str:
-    body = _IMPORT.sub(lambda m: f"const {m[2] or '{ ' + m[1].replace(' as ', ': ') + ' }'} = modules[{m[3]!r}];\n", source)
+    body = _IMPORT.sub(
+        lambda m: f"const {m[2] or '{' + m[1].replace(' as ', ': ') + '}'} = modules[{m[3]!r}];\n", source
+    )
     exported = [found[1] for found in _EXPORT.findall(body)]
     body = _EXPORT.sub(r"\1 \2", body)
     if left := re.search(r"^(import|export)\b.*", body, re.M):

@@ -36,8 +36,10 @@ export function outputSize(n, k, s = 1, mode = 0, d = 1) {
   const span = effective(k, d);
   const room = n + before + after;
   if (span > room) {
-    throw new RangeError(`The kernel spans ${span} cells, but input and padding have ${room}: it fits nowhere. `
-      + "Make the input or the padding larger, or kernel or dilation smaller.");
+    throw new RangeError(
+      `The kernel spans ${span} cells, but input and padding have ${room}: it fits nowhere. ` +
+        "Make the input or the padding larger, or kernel or dilation smaller.",
+    );
   }
   return Math.floor((room - span) / s) + 1;
 }
@@ -69,8 +71,10 @@ export function transposedSize(n, k, s = 1, mode = 0, d = 1, extra = 0) {
   const painted = (n - 1) * s + effective(k, d);
   const size = painted + behind - before - after;
   if (size < 1) {
-    throw new RangeError(`Painted are ${painted} cells, and ${before} and ${after} are cropped from the ends: nothing is left. `
-      + "Make the padding smaller, or input, kernel or stride larger.");
+    throw new RangeError(
+      `Painted are ${painted} cells, and ${before} and ${after} are cropped from the ends: nothing is left. ` +
+        "Make the padding smaller, or input, kernel or stride larger.",
+    );
   }
   return size;
 }
@@ -112,8 +116,10 @@ export function receptive(layers) {
 // Rows = outputs, columns = inputs; the tap that connects them (0..k-1), or -1.
 export function connectivity(n, k, s = 1, mode = 0, d = 1) {
   const [before] = padding(mode, n, k, s, d);
-  return Array.from({ length: outputSize(n, k, s, mode, d) }, (_, row) => Array.from({ length: n }, (_, column) => {
-    const away = column - (row * s - before);
-    return away >= 0 && away % d === 0 && away / d < k ? away / d : -1;
-  }));
+  return Array.from({ length: outputSize(n, k, s, mode, d) }, (_, row) =>
+    Array.from({ length: n }, (_, column) => {
+      const away = column - (row * s - before);
+      return away >= 0 && away % d === 0 && away / d < k ? away / d : -1;
+    }),
+  );
 }

@@ -44,36 +44,60 @@ function scene() {
   return grays(canvas);
 }
 
-function draw(canvas, rows) {
-  canvas.width = rows[0].length;
-  canvas.height = rows.length;
+// Paint rows of numbers as gray; `gray` turns a number into 0..255.
+function draw(canvas, rows, gray) {
+  const [high, wide] = [rows.length, rows[0].length];
+  Object.assign(canvas, { width: wide, height: high });
   const pen = canvas.getContext("2d");
-  const data = pen.createImageData(canvas.width, canvas.height);
-  rows.flat().forEach((value, at) => data.data.set([value, value, value, 255], 4 * at));
-  pen.putImageData(data, 0, 0);
+  const image = pen.createImageData(wide, high);
+  for (let r = 0, at = 0; r < high; r++) {
+    for (let c = 0; c < wide; c++, at += 4) {
+      const level = gray(rows[r][c]);
+      image.data[at] = level;
+      image.data[at + 1] = level;
+      image.data[at + 2] = level;
+      image.data[at + 3] = 255;
+    }
+  }
+  pen.putImageData(image, 0, 0);
 }
 
 export function bigPicture(store, state) {
   const [before, after] = [0, 1].map(() => h("canvas", { class: "photo", role: "img" }));
   before.setAttribute("aria-label", "A picture: a house, a fence and the moon, or your photo");
+  after.setAttribute("aria-label", "The same picture after the kernel");
   const note = h("p", { class: "hint" });
-  let drawn = "";
+  let drawn = {};
   let still;
-  const show = () => {
+  let waiting;
+  const paint = () => {
+    waiting = undefined;
     const { used, divisor } = state();
-    const key = JSON.stringify([used, divisor, store.values.bias, lastPhoto()?.[0].slice(0, 40)]);
-    if (key === drawn) return;
-    drawn = key;
     const picture = lastPhoto() ?? (still ??= scene());
+    const key = JSON.stringify([used, divisor, store.values.bias]);
+    if (key === drawn.key && picture === drawn.picture) return;
+    if (picture !== drawn.picture) draw(before, picture, (value) => value);
+    drawn = { key, picture };
     const map = correlate(picture, used, divisor, store.values.bias);
-    const [least, most] = map.flat().reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-    const signed = least < -1;
-    const reach = Math.max(Math.abs(least), Math.abs(most), 1) * 0.6;
-    draw(before, picture);
-    draw(after, map.map((row) => row.map((v) => (signed ? 127.5 + (127.5 * v) / reach : v))));
-    after.setAttribute("aria-label", "The same picture after the kernel");
-    note.textContent = signed ? "Gray is 0, brighter is positive, darker is negative." : "Shown as it is, 0 black to 255 white.";
+    let [least, most] = [Infinity, -Infinity];
+    for (const row of map) {
+      for (const value of row) {
+        least = Math.min(least, value);
+        most = Math.max(most, value);
+      }
+    }
+    const reach = Math.max(-least, most, 1) * 0.6;
+    draw(after, map, least < -1 ? (value) => 127.5 + (127.5 * value) / reach : (value) => value);
+    note.textContent =
+      least < -1 ? "Gray is 0, brighter is positive, darker is negative." : "Shown as it is, 0 black to 255 white.";
   };
-  const node = card("The same kernel on a whole picture", h("div", { class: "row pictures" }, before, operator("→"), after), note);
+  const show = () => {
+    waiting ??= requestAnimationFrame(paint);
+  };
+  const node = card(
+    "The same kernel on a whole picture",
+    h("div", { class: "row pictures" }, before, operator("→"), after),
+    note,
+  );
   return { node, show };
 }

@@ -13,7 +13,12 @@ const SHAPES = {
   next: "M5 3v10l7-5z",
   last: "M11 3h2v10h-2zM3 3v10l7-5z",
 };
-const icon = (name) => s("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true", class: "icon" }, s("path", { d: SHAPES[name] }));
+const icon = (name) =>
+  s(
+    "svg",
+    { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true", class: "icon" },
+    s("path", { d: SHAPES[name] }),
+  );
 
 function field(label, body, hint) {
   return h("div", { class: "field" }, label, body, hint && h("p", { class: "hint" }, hint));
@@ -23,7 +28,14 @@ export function slider(store, key, label, { kind = "", hint, step = 1 } = {}) {
   const { min, max, read, hint: wanted } = store.fields[key];
   const id = fresh();
   const problem = h("p", { class: "problem", id: `${id}p`, role: "alert" });
-  const typed = h("input", { type: "text", inputmode: "decimal", id, class: "typed", autocomplete: "off", "aria-describedby": `${id}p` });
+  const typed = h("input", {
+    type: "text",
+    inputmode: "decimal",
+    id,
+    class: "typed",
+    autocomplete: "off",
+    "aria-describedby": `${id}p`,
+  });
   const range = h("input", { type: "range", min, max, step, "aria-label": label });
   const say = (text) => {
     problem.textContent = text;
@@ -34,7 +46,9 @@ export function slider(store, key, label, { kind = "", hint, step = 1 } = {}) {
     say(value === undefined ? `“${typed.value.slice(0, 20)}” must be ${wanted}.` : "");
     if (value !== undefined) store.set({ [key]: value });
   });
-  typed.addEventListener("blur", () => { show(); });
+  typed.addEventListener("blur", () => {
+    show();
+  });
   typed.addEventListener("keydown", (event) => {
     const change = { ArrowUp: step, ArrowDown: -step }[event.key];
     if (!change) return;
@@ -52,7 +66,15 @@ export function slider(store, key, label, { kind = "", hint, step = 1 } = {}) {
   };
   store.on(show);
   show();
-  return h("div", { class: `field slider ${kind}` }, h("label", { for: id }, label), typed, range, hint && h("p", { class: "hint" }, hint), problem);
+  return h(
+    "div",
+    { class: `field slider ${kind}` },
+    h("label", { for: id }, label),
+    typed,
+    range,
+    hint && h("p", { class: "hint" }, hint),
+    problem,
+  );
 }
 
 export function segments(store, key, label, options) {
@@ -61,46 +83,84 @@ export function segments(store, key, label, options) {
     const input = h("input", { type: "radio", name, value, on: { change: () => store.set({ [key]: value }) } });
     return [input, h("label", {}, input, h("span", {}, title))];
   });
-  const show = () => inputs.forEach(([input]) => { input.checked = input.value === String(store.values[key]); });
+  const show = () =>
+    inputs.forEach(([input]) => {
+      input.checked = input.value === String(store.values[key]);
+    });
   store.on(show);
   show();
-  return h("fieldset", { class: "field segments" }, h("legend", {}, label), h("div", { class: "row" }, inputs.map(([, label]) => label)));
+  return h(
+    "fieldset",
+    { class: "field segments" },
+    h("legend", {}, label),
+    h(
+      "div",
+      { class: "row" },
+      inputs.map(([, label]) => label),
+    ),
+  );
 }
 
 // options: {value: title} or {group: {value: title}}; choose(value) decides what a choice sets.
 export function select(store, key, label, options, { choose = (value) => ({ [key]: value }), hint } = {}) {
   const id = fresh();
-  const item = ([value, title]) => typeof title === "object"
-    ? h("optgroup", { label: value }, Object.entries(title).map(item))
-    : h("option", { value }, title);
-  const box = h("select", { id, on: { change: () => store.set(choose(box.value)) } }, Object.entries(options).map(item));
-  const show = () => { box.value = String(store.values[key]); };
+  const item = ([value, title]) =>
+    typeof title === "object"
+      ? h("optgroup", { label: value }, Object.entries(title).map(item))
+      : h("option", { value }, title);
+  const box = h(
+    "select",
+    { id, on: { change: () => store.set(choose(box.value)) } },
+    Object.entries(options).map(item),
+  );
+  const show = () => {
+    box.value = String(store.values[key]);
+  };
   store.on(show);
   show();
   return field(h("label", { for: id }, label), box, hint);
 }
 
 export function toggle(store, key, label) {
-  const input = h("input", { type: "checkbox", role: "switch", on: { change: () => store.set({ [key]: input.checked }) } });
-  const show = () => { input.checked = store.values[key]; };
+  const input = h("input", {
+    type: "checkbox",
+    role: "switch",
+    on: { change: () => store.set({ [key]: input.checked }) },
+  });
+  const show = () => {
+    input.checked = store.values[key];
+  };
   store.on(show);
   show();
   return h("label", { class: "toggle" }, input, h("span", { class: "track" }), h("span", {}, label));
 }
 
 export function button(title, act, { label, kind = "" } = {}) {
-  return h("button", { type: "button", class: `button ${kind}`, "aria-label": label, title: label, on: { click: act } }, title);
+  return h(
+    "button",
+    { type: "button", class: `button ${kind}`, "aria-label": label, title: label, on: { click: act } },
+    title,
+  );
 }
 
 // Buttons that set several settings at once; the one that is in force is marked.
 export function presets(store, label, rows) {
   const all = rows.map(([title, patch]) => [button(title, () => store.set(patch), { kind: "preset" }), patch]);
-  const show = () => all.forEach(([node, patch]) => {
-    node.setAttribute("aria-pressed", Object.entries(patch).every(([key, value]) => store.values[key] === value));
-  });
+  const show = () =>
+    all.forEach(([node, patch]) => {
+      node.setAttribute(
+        "aria-pressed",
+        Object.entries(patch).every(([key, value]) => store.values[key] === value),
+      );
+    });
   store.on(show);
   show();
-  return h("div", { class: "presets", role: "group", "aria-label": label }, h("span", { class: "label" }, label), all.map(([node]) => node));
+  return h(
+    "div",
+    { class: "presets", role: "group", "aria-label": label },
+    h("span", { class: "label" }, label),
+    all.map(([node]) => node),
+  );
 }
 
 // First / back / play / next / last over steps 0..count()-1 of `store.values[key]`.
@@ -122,14 +182,52 @@ export function transport(store, key, count, { speed = 420, said } = {}) {
     }, speed);
     show();
   };
-  const range = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step", on: { input: () => go(Number(range.value)) } });
+  const range = h("input", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Step",
+    on: { input: () => go(Number(range.value)) },
+  });
   const start = button(icon("play"), play, { label: "Play", kind: "round strong" });
-  const bar = h("div", { class: "transport", role: "group", "aria-label": "Steps" },
-    button(icon("first"), () => { stop(); go(0); }, { label: "First step", kind: "round" }),
-    button(icon("back"), () => { stop(); go(at() - 1); }, { label: "Step back", kind: "round" }),
+  const bar = h(
+    "div",
+    { class: "transport", role: "group", "aria-label": "Steps" },
+    button(
+      icon("first"),
+      () => {
+        stop();
+        go(0);
+      },
+      { label: "First step", kind: "round" },
+    ),
+    button(
+      icon("back"),
+      () => {
+        stop();
+        go(at() - 1);
+      },
+      { label: "Step back", kind: "round" },
+    ),
     start,
-    button(icon("next"), () => { stop(); go(at() + 1); }, { label: "Next step", kind: "round" }),
-    button(icon("last"), () => { stop(); go(count() - 1); }, { label: "Last step", kind: "round" }), range);
+    button(
+      icon("next"),
+      () => {
+        stop();
+        go(at() + 1);
+      },
+      { label: "Next step", kind: "round" },
+    ),
+    button(
+      icon("last"),
+      () => {
+        stop();
+        go(count() - 1);
+      },
+      { label: "Last step", kind: "round" },
+    ),
+    range,
+  );
   const readout = h("span", { class: "readout" });
   bar.append(readout);
   const show = () => {

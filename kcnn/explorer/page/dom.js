@@ -23,14 +23,22 @@ export function s(tag, props, ...children) {
 }
 
 export function replace(parent, ...children) {
-  parent.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  parent.replaceChildren(
+    ...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false),
+  );
 }
+
+const formats = Array.from(
+  { length: 5 },
+  (_, digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits }),
+);
 
 // 1234567.8 -> "1,234,567.8", with a real minus sign and no "-0".
 export function number(value, digits = 2) {
   if (!Number.isFinite(value)) return "not a number";
+  if (Number.isInteger(value) && value >= 0 && value < 1000) return String(value);
   const rounded = Number(value.toFixed(digits));
-  return (rounded === 0 ? 0 : rounded).toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "−");
+  return formats[digits].format(rounded === 0 ? 0 : rounded).replace("-", "−");
 }
 
 export function short(value) {
@@ -58,7 +66,13 @@ export function term(text, kind) {
 }
 
 export function figure(title, kind, note, ...content) {
-  const caption = h("figcaption", {}, h("span", { class: `dot ${kind}` }), h("b", {}, title), note && h("span", { class: "soft" }, note));
+  const caption = h(
+    "figcaption",
+    {},
+    h("span", { class: `dot ${kind}` }),
+    h("b", {}, title),
+    note && h("span", { class: "soft" }, note),
+  );
   return h("figure", { class: "plate" }, caption, ...content);
 }
 
@@ -72,7 +86,12 @@ export function card(title, ...content) {
 
 // A file under drag or picked by hand, handed to `take`.
 export function fileDrop(label, take) {
-  const input = h("input", { type: "file", accept: "image/*", class: "hidden-file", on: { change: () => input.files[0] && take(input.files[0]) } });
+  const input = h("input", {
+    type: "file",
+    accept: "image/*",
+    class: "hidden-file",
+    on: { change: () => input.files[0] && take(input.files[0]) },
+  });
   const zone = h("label", { class: "button drop" }, input, label);
   const over = (event) => {
     event.preventDefault();

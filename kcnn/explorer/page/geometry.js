@@ -33,7 +33,13 @@ export function roiPool(map, box, bins) {
     const [i, j] = [Math.floor(at / bins), at % bins];
     const [y0, y1] = [top + Math.floor((i * high) / bins), top + Math.ceil(((i + 1) * high) / bins)];
     const [x0, x1] = [left + Math.floor((j * wide) / bins), left + Math.ceil(((j + 1) * wide) / bins)];
-    return { x: x0, y: y0, w: x1 - x0, h: y1 - y0, value: Math.max(...map.slice(y0, y1).flatMap((row) => row.slice(x0, x1))) };
+    return {
+      x: x0,
+      y: y0,
+      w: x1 - x0,
+      h: y1 - y0,
+      value: Math.max(...map.slice(y0, y1).flatMap((row) => row.slice(x0, x1))),
+    };
   });
   return { box: { x: left, y: top, w: wide, h: high }, cells };
 }
@@ -43,14 +49,21 @@ export function bilinear(map, x, y) {
   const [px, py] = [Math.min(map[0].length - 1, Math.max(0, x - 0.5)), Math.min(map.length - 1, Math.max(0, y - 0.5))];
   const [c, r] = [Math.min(map[0].length - 2, Math.floor(px)), Math.min(map.length - 2, Math.floor(py))];
   const [u, v] = [px - c, py - r];
-  return map[r][c] * (1 - u) * (1 - v) + map[r][c + 1] * u * (1 - v) + map[r + 1][c] * (1 - u) * v + map[r + 1][c + 1] * u * v;
+  return (
+    map[r][c] * (1 - u) * (1 - v) +
+    map[r][c + 1] * u * (1 - v) +
+    map[r + 1][c] * (1 - u) * v +
+    map[r + 1][c + 1] * u * v
+  );
 }
 
 // RoI Align: nothing is rounded; each bin is the average of 2x2 samples between the cells.
 export function roiAlign(map, box, bins) {
   return Array.from({ length: bins * bins }, (_, at) => {
     const [i, j] = [Math.floor(at / bins), at % bins];
-    const points = [0.25, 0.75].flatMap((v) => [0.25, 0.75].map((u) => [box.x + ((j + u) * box.w) / bins, box.y + ((i + v) * box.h) / bins]));
+    const points = [0.25, 0.75].flatMap((v) =>
+      [0.25, 0.75].map((u) => [box.x + ((j + u) * box.w) / bins, box.y + ((i + v) * box.h) / bins]),
+    );
     return { points, value: points.reduce((sum, [x, y]) => sum + bilinear(map, x, y), 0) / 4 };
   });
 }

@@ -13,7 +13,10 @@ export function gray(value) {
 // Signed values: the colour `kind` grows with size, negative ones in another hue; text stays legible on either.
 export function tint(value, most, kind = "out") {
   const share = most > 0 ? Math.min(1, Math.abs(value) / most) * 46 : 0;
-  return { fill: `color-mix(in srgb, var(--${value < 0 ? "neg" : kind}) ${share.toFixed(0)}%, var(--card))`, ink: "var(--ink)" };
+  return {
+    fill: `color-mix(in srgb, var(--${value < 0 ? "neg" : kind}) ${share.toFixed(0)}%, var(--card))`,
+    ink: "var(--ink)",
+  };
 }
 
 export class Grid {
@@ -22,7 +25,18 @@ export class Grid {
     this.layer = s("g", { class: "cells" });
     this.frames = s("g", { class: "frames" });
     this.boxes = {};
-    this.svg = s("svg", { class: `grid ${kind}`, role: move ? "application" : "img", "aria-label": label, tabindex: move && 0, "aria-roledescription": move && "grid" }, this.layer, this.frames);
+    this.svg = s(
+      "svg",
+      {
+        class: `grid ${kind}`,
+        role: move ? "application" : "img",
+        "aria-label": label,
+        tabindex: move && 0,
+        "aria-roledescription": move && "grid",
+      },
+      this.layer,
+      this.frames,
+    );
     this.node = h("div", { class: "grid-box" }, this.svg);
     this.shape = [0, 0];
     if (move) this.listen(move, press, at);
@@ -43,11 +57,16 @@ export class Grid {
       point(event);
     });
     this.svg.addEventListener("pointermove", (event) => held && point(event));
-    for (const type of ["pointerup", "pointercancel"]) this.svg.addEventListener(type, () => { held = false; });
+    for (const type of ["pointerup", "pointercancel"])
+      this.svg.addEventListener(type, () => {
+        held = false;
+      });
     this.svg.addEventListener("keydown", (event) => {
       const [row, column] = at();
       const [rows, columns] = this.shape;
-      const [dr, dc] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [0, 0];
+      const [dr, dc] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [
+        0, 0,
+      ];
       if (dr || dc) {
         event.preventDefault();
         move(Math.min(rows - 1, Math.max(0, row + dr)), Math.min(columns - 1, Math.max(0, column + dc)), event);
@@ -68,19 +87,30 @@ export class Grid {
     this.svg.classList.toggle("words", words);
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
-        const { fill, ink, text = "", kind = "" } = cell(r, c);
-        const { rect, label, last } = this.cells[r][c];
-        const key = `${fill}|${ink}|${text}|${kind}|${words}`;
-        if (last === key) continue;
-        this.cells[r][c].last = key;
-        rect.setAttribute("class", `cell ${kind}`);
-        rect.style.fill = fill ?? "";
+        const { fill = "", ink = "", text = "", kind = "" } = cell(r, c);
+        const place = this.cells[r * columns + c];
         const shown = words ? (typeof text === "number" ? number(text, Math.abs(text) < 100 ? 1 : 0) : text) : "";
-        label.textContent = shown;
-        label.style.fill = ink ?? "";
-        label.setAttribute("font-size", shown.length > 5 ? 9.5 : shown.length > 4 ? 11 : shown.length > 3 ? 12.5 : 14);
+        const key = `${fill}|${ink}|${shown}|${kind}`;
+        if (place.last === key) continue;
+        place.last = key;
+        place.rect.setAttribute("class", `cell ${kind}`);
+        place.rect.style.fill = fill;
+        if (shown || place.label) this.write(place, shown, ink);
       }
     }
+  }
+
+  write(place, shown, ink) {
+    place.label ??= this.texts.appendChild(
+      s("text", { x: (place.c + 0.5) * CELL, y: (place.r + 0.5) * CELL, dy: "0.35em", "text-anchor": "middle" }),
+    );
+    place.label.textContent = shown;
+    place.label.style.fill = ink;
+    place.label.dataset.cell = `${place.r},${place.c}`;
+    place.label.setAttribute(
+      "font-size",
+      shown.length > 5 ? 9.5 : shown.length > 4 ? 11 : shown.length > 3 ? 12.5 : 14,
+    );
   }
 
   build(rows, columns) {
@@ -88,11 +118,12 @@ export class Grid {
     this.svg.setAttribute("viewBox", `-1.5 -1.5 ${columns * CELL + 3} ${rows * CELL + 3}`);
     this.node.style.setProperty("--columns", columns);
     this.node.style.setProperty("--rows", rows);
-    this.cells = Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => ({
-      rect: s("rect", { x: c * CELL, y: r * CELL, width: CELL, height: CELL }),
-      label: s("text", { x: (c + 0.5) * CELL, y: (r + 0.5) * CELL, dy: "0.35em", "text-anchor": "middle" }),
-    })));
-    this.layer.replaceChildren(...this.cells.flat().map(({ rect }) => rect), ...this.cells.flat().map(({ label }) => label));
+    this.cells = Array.from({ length: rows * columns }, (_, at) => {
+      const [r, c] = [Math.floor(at / columns), at % columns];
+      return { r, c, rect: s("rect", { x: c * CELL, y: r * CELL, width: CELL, height: CELL }) };
+    });
+    this.texts = s("g");
+    this.layer.replaceChildren(...this.cells.map(({ rect }) => rect), this.texts);
   }
 
   // Put the frame `name` over a box of cells (fractions allowed), or take it away with null.

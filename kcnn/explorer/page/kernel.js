@@ -4,7 +4,20 @@ import { announce, figure, fileDrop, h, number, operator, plural, replace, term 
 import { choice, decimal, flag, text, whole } from "./store.js";
 import { button, segments, select, slider, toggle, transport } from "./controls.js";
 import { gray, Grid, tint } from "./grid.js";
-import { correlate, flipped, fromHex, INPUTS, isSymmetric, KERNELS, padded, relu, toHex, toWeights, windowAt } from "./filters.js";
+import {
+  correlate,
+  flipped,
+  fromHex,
+  INPUTS,
+  isSymmetric,
+  KERNELS,
+  padded,
+  relu,
+  toHex,
+  toWeights,
+  windowAt,
+} from "./filters.js";
+import { kernelEditor } from "./kernel_editor.js";
 import { readGray } from "./photo.js";
 import { bigPicture } from "./bigpicture.js";
 
@@ -29,7 +42,7 @@ export function work(values) {
   const own = values.kernel === "own" && toWeights(values.weights);
   const chosen = KERNELS[values.kernel] ?? KERNELS.sobel_x;
   const kernel = own || chosen.weights;
-  const divisor = own ? values.divisor : chosen.divisor ?? 1;
+  const divisor = own ? values.divisor : (chosen.divisor ?? 1);
   const used = values.mode === "convolution" ? flipped(kernel) : kernel;
   const pad = values.border === "zeros" ? (kernel.length - 1) / 2 : 0;
   const image = padded(pixels, pad);
@@ -38,7 +51,15 @@ export function work(values) {
     const map = correlate(image, used, divisor, values.bias);
     const step = Math.min(values.step, map.length * map[0].length - 1);
     const [row, column] = [Math.floor(step / map[0].length), step % map[0].length];
-    return { ...base, map, after: relu(map), step, row, column, now: windowAt(image, used, row, column, divisor, values.bias) };
+    return {
+      ...base,
+      map,
+      after: relu(map),
+      step,
+      row,
+      column,
+      now: windowAt(image, used, row, column, divisor, values.bias),
+    };
   } catch (error) {
     return { ...base, problem: error.message };
   }
@@ -71,7 +92,8 @@ function build(store) {
       if (event.type.startsWith("pointer")) paint(r, c, store.values.brush);
       else show();
     },
-    press: (r, c) => store.values.drag === "paint" && paint(r, c, state().image[r][c] === store.values.brush ? 0 : store.values.brush),
+    press: (r, c) =>
+      store.values.drag === "paint" && paint(r, c, state().image[r][c] === store.values.brush ? 0 : store.values.brush),
   });
   const center = () => {
     const { row = 0, column = 0, used } = state();
@@ -81,7 +103,7 @@ function build(store) {
   const cell = () => [state().row ?? 0, state().column ?? 0];
   const output = new Grid("Map", { kind: "out", move: toCell, at: cell });
   const rectified = new Grid("Map after ReLU", { kind: "out", move: toCell, at: cell });
-  const editor = kernelEditor(store);
+  const editor = kernelEditor(store, state);
   const sum = h("div", { class: "sum" });
   const problem = h("p", { class: "notice", role: "alert", hidden: true });
   const notes = h("div", { class: "notes" });
@@ -98,7 +120,9 @@ function build(store) {
     });
     input.frame("window", map && [row, column, used.length, used.length], "ker");
     input.frame("pen", painting && [...pen, 1, 1], "pen");
-    input.label(`Input, ${pixels.length} by ${pixels[0].length}. ${painting ? "Arrow keys move the brush, Enter paints." : "Arrow keys move the window."}`);
+    input.label(
+      `Input, ${pixels.length} by ${pixels[0].length}. ${painting ? "Arrow keys move the brush, Enter paints." : "Arrow keys move the window."}`,
+    );
     problem.hidden = Boolean(map);
     for (const grid of [output, rectified]) grid.node.parentElement?.toggleAttribute("hidden", !map);
     if (!map) {
@@ -106,15 +130,22 @@ function build(store) {
       return replace(sum);
     }
     const most = Math.max(...map.flat().map(Math.abs));
-    for (const [grid, values] of [[output, map], [rectified, after]]) {
+    for (const [grid, values] of [
+      [output, map],
+      [rectified, after],
+    ]) {
       grid.show(map.length, map[0].length, (r, c) => {
         const seen = store.values.all || r * map[0].length + c <= step;
         return seen ? { ...tint(values[r][c], most), text: values[r][c] } : { kind: "unseen-cell" };
       });
       grid.frame("now", [row, column, 1, 1], "ker");
-      grid.label(`${grid === output ? "Map" : "Map after ReLU"}, ${map.length} by ${map[0].length}. At row ${row}, column ${column}: ${number(grid === output ? map[row][column] : after[row][column])}. Arrow keys move.`);
+      grid.label(
+        `${grid === output ? "Map" : "Map after ReLU"}, ${map.length} by ${map[0].length}. At row ${row}, column ${column}: ${number(grid === output ? map[row][column] : after[row][column])}. Arrow keys move.`,
+      );
     }
-    sizes.forEach((node, index) => replace(node, [pixels, map, after][index].length, " × ", [pixels, map, after][index][0].length));
+    sizes.forEach((node, index) =>
+      replace(node, [pixels, map, after][index].length, " × ", [pixels, map, after][index][0].length),
+    );
     spell(sum, now, store.values);
     replace(notes, remarks(now, store.values));
     picture.show();
@@ -122,8 +153,16 @@ function build(store) {
   };
   store.on(show);
 
-  const count = () => { const { map } = state(); return map ? map.length * map[0].length : 0; };
-  const steps = transport(store, "step", count, { said: () => { const { row = 0, column = 0 } = state(); return h("span", {}, "position ", term(`${row},${column}`, "ker")); } });
+  const count = () => {
+    const { map } = state();
+    return map ? map.length * map[0].length : 0;
+  };
+  const steps = transport(store, "step", count, {
+    said: () => {
+      const { row = 0, column = 0 } = state();
+      return h("span", {}, "position ", term(`${row},${column}`, "ker"));
+    },
+  });
   const photo = fileDrop("Your photo…", async (file) => {
     try {
       store.set({ input: "own", pixels: toHex(await readGray(file, 16)) });
@@ -132,97 +171,127 @@ function build(store) {
       store.tell();
     }
   });
-  const board = h("section", { class: "card board" },
-    h("div", { class: "plates" },
+  const board = h(
+    "section",
+    { class: "card board" },
+    h(
+      "div",
+      { class: "plates" },
       h("div", { class: "pair" }, figure("Input", "in", sizes[0], input.node), operator("∗"), editor.node),
-      h("div", { class: "pair" }, operator("="), figure("Map", "out", sizes[1], output.node), figure("After ReLU", "out", sizes[2], rectified.node))),
-    problem, steps, sum);
-  const side = h("section", { class: "card settings" },
-    select(store, "input", "Input", { ...titles(INPUTS), own: "Your own" }, { choose: (input) => input === "own" ? { input, pixels: toHex(state().pixels) } : { input } }),
-    h("div", { class: "row" }, photo, button("Clear", () => store.set({ input: "own", pixels: toHex(state().pixels.map((line) => line.map(() => 0))), drag: "paint" }))),
-    select(store, "kernel", "Kernel", { ...titles(KERNELS), own: "Your own" }, { choose: (kernel) => kernel === "own" ? editor.copy() : { kernel } }),
+      h(
+        "div",
+        { class: "pair" },
+        operator("="),
+        figure("Map", "out", sizes[1], output.node),
+        figure("After ReLU", "out", sizes[2], rectified.node),
+      ),
+    ),
+    problem,
+    steps,
+    sum,
+  );
+  const side = h(
+    "section",
+    { class: "card settings" },
+    select(
+      store,
+      "input",
+      "Input",
+      { ...titles(INPUTS), own: "Your own" },
+      { choose: (input) => (input === "own" ? { input, pixels: toHex(state().pixels) } : { input }) },
+    ),
+    h(
+      "div",
+      { class: "row" },
+      photo,
+      button("Clear", () =>
+        store.set({ input: "own", pixels: toHex(state().pixels.map((line) => line.map(() => 0))), drag: "paint" }),
+      ),
+    ),
+    select(
+      store,
+      "kernel",
+      "Kernel",
+      { ...titles(KERNELS), own: "Your own" },
+      { choose: (kernel) => (kernel === "own" ? editor.copy() : { kernel }) },
+    ),
     segments(store, "drag", "Drag on the input", { window: "moves the window", paint: "paints" }),
     slider(store, "brush", "Brush", { kind: "in" }),
     segments(store, "mode", "Operation", { correlation: "Correlation", convolution: "Convolution" }),
     segments(store, "border", "Border", { none: "none", zeros: "zeros" }),
     slider(store, "bias", "Bias", { kind: "ker", step: 1 }),
-    toggle(store, "all", "Show the whole map at once"));
+    toggle(store, "all", "Show the whole map at once"),
+  );
   show();
   return h("div", { class: "layout" }, h("div", { class: "wide" }, board, notes, picture.node), side);
 }
 
 const titles = (table) => Object.fromEntries(Object.entries(table).map(([key, { title }]) => [key, title]));
 
-function kernelEditor(store) {
-  const table = h("div", { class: "kernel", role: "group", "aria-label": "Kernel, editable" });
-  const below = h("div", { class: "under soft" });
-  const size = h("span", { class: "soft" });
-  let drawn = "";
-  const copy = (change = {}) => {
-    const { kernel, divisor } = work(store.values);
-    return { kernel: "own", weights: kernel.flat().join(","), divisor, ...change };
-  };
-  const edit = (index, box) => {
-    const good = /^-?\d{1,4}(\.\d{1,4})?$/.test(box.value.trim().replace("−", "-"));
-    box.toggleAttribute("aria-invalid", !good);
-    if (!good) return;
-    const fresh = work(store.values).kernel.flat();
-    fresh[index] = Number(box.value.trim().replace("−", "-"));
-    store.set(copy({ weights: fresh.join(",") }));
-  };
-  const show = () => {
-    const { kernel, divisor } = work(store.values);
-    const k = kernel.length;
-    if (drawn !== k) {
-      drawn = k;
-      table.style.setProperty("--columns", k);
-      replace(table, kernel.flat().map((_, index) => {
-        const box = h("input", { type: "text", inputmode: "decimal", "aria-label": `weight row ${Math.floor(index / k) + 1}, column ${(index % k) + 1}`, autocomplete: "off" });
-        box.addEventListener("input", () => edit(index, box));
-        box.addEventListener("blur", show);
-        return box;
-      }));
-    }
-    kernel.flat().forEach((weight, index) => {
-      const box = table.children[index];
-      if (box !== document.activeElement) {
-        box.value = weight;
-        box.removeAttribute("aria-invalid");
-      }
-      const { fill } = tint(weight, Math.max(...kernel.flat().map(Math.abs)), "ker");
-      box.style.background = fill;
-    });
-    replace(size, `${k} × ${k}`);
-    replace(below, divisor !== 1 && h("span", {}, "each ÷ ", term(divisor, "ker")), store.values.mode === "convolution" && h("span", {}, "turned by 180° before it slides"));
-  };
-  store.on(show);
-  show();
-  return { copy, node: figure("Kernel", "ker", size, h("div", { class: "grid-box", style: { "--columns": 3 } }, table), below) };
-}
-
 function spell(node, { now, row, column, divisor, used }, { bias }) {
   const { products, sum, value } = now;
   const tall = used.length <= 3;
   const cells = products.flat();
   const lines = tall
-    ? h("div", { class: "products", style: { "--columns": used.length } }, cells.map(({ x, w, product }) => h("span", { class: product ? "product" : "product nil" },
-      term(number(x), "in"), " × ", term(number(w), "ker"), h("span", { class: "eq" }, " = "), h("b", {}, number(product)))))
-    : h("p", { class: "soft" }, `${cells.filter(({ product }) => product).length} of ${cells.length} products are not zero.`);
+    ? h(
+        "div",
+        { class: "products", style: { "--columns": used.length } },
+        cells.map(({ x, w, product }) =>
+          h(
+            "span",
+            { class: product ? "product" : "product nil" },
+            term(number(x), "in"),
+            " × ",
+            term(number(w), "ker"),
+            h("span", { class: "eq" }, " = "),
+            h("b", {}, number(product)),
+          ),
+        ),
+      )
+    : h(
+        "p",
+        { class: "soft" },
+        `${cells.filter(({ product }) => product).length} of ${cells.length} products are not zero.`,
+      );
   const nonzero = cells.map(({ product }) => product).filter(Boolean);
-  const listed = nonzero.slice(0, 9).map((product, index) => `${index ? (product < 0 ? " − " : " + ") : product < 0 ? "−" : ""}${number(Math.abs(product))}`).join("");
-  replace(node, h("h2", {}, "At position ", term(`${row},${column}`, "ker")), lines,
-    h("p", { class: "total" }, listed || "0", nonzero.length > 9 && ` + ${nonzero.length - 9} more`, nonzero.length !== 1 && h("span", {}, " = ", h("b", { data: { result: "sum" } }, number(sum))),
+  const listed = nonzero
+    .slice(0, 9)
+    .map(
+      (product, index) =>
+        `${index ? (product < 0 ? " − " : " + ") : product < 0 ? "−" : ""}${number(Math.abs(product))}`,
+    )
+    .join("");
+  replace(
+    node,
+    h("h2", {}, "At position ", term(`${row},${column}`, "ker")),
+    lines,
+    h(
+      "p",
+      { class: "total" },
+      listed || "0",
+      nonzero.length > 9 && ` + ${nonzero.length - 9} more`,
+      nonzero.length !== 1 && h("span", {}, " = ", h("b", { data: { result: "sum" } }, number(sum))),
       divisor !== 1 && h("span", {}, " ÷ ", term(divisor, "ker"), " = ", h("b", {}, number(sum / divisor))),
-      bias !== 0 && h("span", {}, bias < 0 ? " − " : " + ", term(number(Math.abs(bias)), "ker"), " = ", h("b", {}, number(value))),
-      h("span", { class: "then" }, "ReLU: max(0, ", number(value), ") = ", term(number(Math.max(0, value)), "out"))));
+      bias !== 0 &&
+        h("span", {}, bias < 0 ? " − " : " + ", term(number(Math.abs(bias)), "ker"), " = ", h("b", {}, number(value))),
+      h("span", { class: "then" }, "ReLU: max(0, ", number(value), ") = ", term(number(Math.max(0, value)), "out")),
+    ),
+  );
 }
 
 function remarks({ kernel, used, map }, values) {
   const taps = used.length ** 2;
-  const list = [`Each output costs ${taps} multiplications and ${plural(taps - 1, "addition")}; the map has ${number(map.length * map[0].length)} outputs, and all share the same ${taps} weights.`];
-  if (isSymmetric(kernel)) list.push("This kernel looks the same turned by 180°, so correlation and convolution agree.");
-  else list.push("Layers of networks compute the correlation; true convolution turns the kernel by 180° first. With this kernel the two differ.");
-  if (values.input === "nine" && values.kernel === "sobel_x") list.push("Sobel on 1…9 gives 8. A figure of 24 found in lecture notes is the sum of the positive products only.");
+  const list = [
+    `Each output costs ${taps} multiplications and ${plural(taps - 1, "addition")}; the map has ${number(map.length * map[0].length)} outputs, and all share the same ${taps} weights.`,
+  ];
+  if (isSymmetric(kernel))
+    list.push("This kernel looks the same turned by 180°, so correlation and convolution agree.");
+  else
+    list.push(
+      "Layers of networks compute the correlation; true convolution turns the kernel by 180° first. With this kernel the two differ.",
+    );
+  if (values.input === "nine" && values.kernel === "sobel_x")
+    list.push("Sobel on 1…9 gives 8. A figure of 24 found in lecture notes is the sum of the positive products only.");
   return list.map((line) => h("p", {}, line));
 }
 

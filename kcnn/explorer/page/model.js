@@ -41,9 +41,13 @@ function build(store) {
     root.dataset.state = about.state;
     if (about.state === "ready") replace(root, ready(store, about));
     else if (about.state === "loading") {
-      replace(root, card("Opening the model", h("p", { class: "soft" }, "TensorFlow is starting; this takes some seconds.")));
+      replace(
+        root,
+        card("Opening the model", h("p", { class: "soft" }, "TensorFlow is starting; this takes some seconds.")),
+      );
       setTimeout(look, 400);
-    } else if (about.state === "failed") replace(root, h("p", { class: "notice", role: "alert" }, about.error), invitation());
+    } else if (about.state === "failed")
+      replace(root, h("p", { class: "notice", role: "alert" }, about.error), invitation());
     else replace(root, invitation());
   };
   look();
@@ -51,8 +55,15 @@ function build(store) {
 }
 
 function invitation() {
-  return card("Open a model", h("p", {}, "This page shows what a network of yours makes of a picture: its answer, the maps of every layer, the kernels it learned, and where the evidence lies. It asks the small server that kcnn starts, so give it a bundle:"),
-    h("pre", { class: "code", tabindex: 0 }, "kcnn train digits_lenet5\nkcnn explore saved_models/digits_lenet5"));
+  return card(
+    "Open a model",
+    h(
+      "p",
+      {},
+      "This page shows what a network of yours makes of a picture: its answer, the maps of every layer, the kernels it learned, and where the evidence lies. It asks the small server that kcnn starts, so give it a bundle:",
+    ),
+    h("pre", { class: "code", tabindex: 0 }, "kcnn train digits_lenet5\nkcnn explore saved_models/digits_lenet5"),
+  );
 }
 
 function ready(store, about) {
@@ -83,23 +94,83 @@ function ready(store, about) {
       const found = await ask("predict", blob);
       if (!current()) return;
       showAnswer(found);
-      await Promise.all([loadStrips(current), showDetail(current), about.size[0] * about.size[1] <= ENOUGH ? showEvidence(current) : offerEvidence()]);
+      await Promise.all([
+        loadStrips(current),
+        showDetail(current),
+        about.size[0] * about.size[1] <= ENOUGH ? showEvidence(current) : offerEvidence(),
+      ]);
     });
   };
   const showAnswer = (found) => {
-    replace(answer, h("div", { class: "verdict" }, h("span", { class: "seen" }, picture(found.input, found.input.count === 3 ? "rgb" : "gray", 112), h("span", { class: "hint" }, `as the network sees it, ${found.input.height} × ${found.input.width}`)),
-      h("div", {}, h("p", { class: "headline" }, h("b", { data: { result: "label" } }, found.label), " ", h("span", { class: "soft" }, `${number(found.probability * 100, 1)} %`)), h("ul", { class: "scores" }, found.scores.slice(0, 5).map(({ label, probability }) =>
-        h("li", {}, h("span", {}, label), h("i", { style: { width: `${probability * 100}%` } }), h("span", { class: "value" }, `${number(probability * 100, 1)} %`)))))));
+    replace(
+      answer,
+      h(
+        "div",
+        { class: "verdict" },
+        h(
+          "span",
+          { class: "seen" },
+          picture(found.input, found.input.count === 3 ? "rgb" : "gray", 112),
+          h("span", { class: "hint" }, `as the network sees it, ${found.input.height} × ${found.input.width}`),
+        ),
+        h(
+          "div",
+          {},
+          h(
+            "p",
+            { class: "headline" },
+            h("b", { data: { result: "label" } }, found.label),
+            " ",
+            h("span", { class: "soft" }, `${number(found.probability * 100, 1)} %`),
+          ),
+          h(
+            "ul",
+            { class: "scores" },
+            found.scores
+              .slice(0, 5)
+              .map(({ label, probability }) =>
+                h(
+                  "li",
+                  {},
+                  h("span", {}, label),
+                  h("i", { style: { width: `${probability * 100}%` } }),
+                  h("span", { class: "value" }, `${number(probability * 100, 1)} %`),
+                ),
+              ),
+          ),
+        ),
+      ),
+    );
     announce(`${found.label}, ${number(found.probability * 100, 0)} percent`);
   };
   const maps = about.layers.filter(({ shape }) => shape.length === 3);
-  const chosen = [...(maps.length <= STRIPS ? maps : Array.from({ length: STRIPS }, (_, i) => maps[Math.round((i * (maps.length - 1)) / (STRIPS - 1))])), ...about.layers.filter(({ shape }) => shape.length === 1).slice(-3)];
+  const chosen = [
+    ...(maps.length <= STRIPS
+      ? maps
+      : Array.from({ length: STRIPS }, (_, i) => maps[Math.round((i * (maps.length - 1)) / (STRIPS - 1))])),
+    ...about.layers.filter(({ shape }) => shape.length === 1).slice(-3),
+  ];
   const loadStrips = async (current) => {
     for (const layer of chosen) {
       const found = await ask(`maps?layer=${encodeURIComponent(layer.name)}`, image);
       if (!current()) return;
-      const strip = h("button", { type: "button", class: "strip", "aria-pressed": layer.name === store.values.layer, data: { layer: layer.name }, on: { click: () => store.set({ layer: layer.name }) } },
-        h("span", { class: "name" }, h("b", {}, layer.name), h("span", { class: "soft" }, `${layer.kind} ${layer.shape.join(" × ")}`)), h("span", { class: "row" }, pictures(found, "map", layer.shape.length === 3 ? 52 : 0, 10)));
+      const strip = h(
+        "button",
+        {
+          type: "button",
+          class: "strip",
+          "aria-pressed": layer.name === store.values.layer,
+          data: { layer: layer.name },
+          on: { click: () => store.set({ layer: layer.name }) },
+        },
+        h(
+          "span",
+          { class: "name" },
+          h("b", {}, layer.name),
+          h("span", { class: "soft" }, `${layer.kind} ${layer.shape.join(" × ")}`),
+        ),
+        h("span", { class: "row" }, pictures(found, "map", layer.shape.length === 3 ? 52 : 0, 10)),
+      );
       const old = [...strips.children].find((node) => node.dataset.layer === layer.name);
       if (old) old.replaceWith(strip);
       else strips.append(strip);
@@ -109,20 +180,54 @@ function ready(store, about) {
   const showDetail = async (current = () => true) => {
     const now = layer();
     if (!now || !image) return;
-    const [found, kernels] = await Promise.all([ask(`maps?layer=${encodeURIComponent(now.name)}`, image), now.kernel && ask(`kernels?layer=${encodeURIComponent(now.name)}`)]);
+    const [found, kernels] = await Promise.all([
+      ask(`maps?layer=${encodeURIComponent(now.name)}`, image),
+      now.kernel && ask(`kernels?layer=${encodeURIComponent(now.name)}`),
+    ]);
     if (!current() || now !== layer()) return;
     for (const strip of strips.children) strip.setAttribute("aria-pressed", strip.dataset.layer === now.name);
-    replace(detail, h("h2", {}, now.name, h("span", { class: "soft" }, ` ${now.kind}, ${now.shape.join(" × ")}`)),
-      h("p", { class: "hint" }, now.shape.length === 3 ? `${found.count} of ${found.of} maps, from ${number(found.low)} (dark) to ${number(found.high)} (bright)` : `${found.of} values, from ${number(found.low)} to ${number(found.high)}`),
+    replace(
+      detail,
+      h("h2", {}, now.name, h("span", { class: "soft" }, ` ${now.kind}, ${now.shape.join(" × ")}`)),
+      h(
+        "p",
+        { class: "hint" },
+        now.shape.length === 3
+          ? `${found.count} of ${found.of} maps, from ${number(found.low)} (dark) to ${number(found.high)} (bright)`
+          : `${found.of} values, from ${number(found.low)} to ${number(found.high)}`,
+      ),
       h("div", { class: "maps" }, pictures(found, "map", now.shape.length === 3 ? 92 : 0)),
-      kernels && [h("h2", { class: "spaced" }, "Learned kernels"), h("p", { class: "hint" }, `${now.kernel[0]} × ${now.kernel[1]}; ${kernels.filters} of ${now.kernel[3]} filters down, ${kernels.channels} of ${now.kernel[2]} channels across. Orange positive, blue negative, up to ${number(kernels.high, 3)}.`), kernelTable(kernels)]);
+      kernels && [
+        h("h2", { class: "spaced" }, "Learned kernels"),
+        h(
+          "p",
+          { class: "hint" },
+          `${now.kernel[0]} × ${now.kernel[1]}; ${kernels.filters} of ${now.kernel[3]} filters down, ${kernels.channels} of ${now.kernel[2]} channels across. Orange positive, blue negative, up to ${number(kernels.high, 3)}.`,
+        ),
+        kernelTable(kernels),
+      ],
+    );
   };
-  const offerEvidence = () => replace(heat, button("Cover parts of the picture", () => guarded(showEvidence)));
+  const offerEvidence = () =>
+    replace(
+      heat,
+      button("Cover parts of the picture", () => guarded(showEvidence)),
+    );
   const showEvidence = async (current = () => true) => {
     if (!image) return;
     const [found, seen] = await Promise.all([ask(`occlusion?fill=${store.values.fill}`, image), ask("predict", image)]);
     if (!current()) return;
-    replace(heat, evidence(seen.input, found.map, 224), h("p", { class: "hint" }, "Orange: covering this place lowers the probability of ", h("b", {}, found.label), ` (by up to ${number(found.most * 100, 1)} points). Blue: covering it helps.`));
+    replace(
+      heat,
+      evidence(seen.input, found.map, 224),
+      h(
+        "p",
+        { class: "hint" },
+        "Orange: covering this place lowers the probability of ",
+        h("b", {}, found.label),
+        ` (by up to ${number(found.most * 100, 1)} points). Blue: covering it helps.`,
+      ),
+    );
   };
 
   const pad = drawingPad(take);
@@ -131,7 +236,20 @@ function ready(store, about) {
     preview.src = URL.createObjectURL(file);
     take(file);
   });
-  const drawn = h("div", {}, pad.node, h("div", { class: "row" }, button("Clear", () => { pad.clear(); store.set({ digit: "none" }); }), select(store, "digit", "Draw for me", DIGITS)));
+  const drawn = h(
+    "div",
+    {},
+    pad.node,
+    h(
+      "div",
+      { class: "row" },
+      button("Clear", () => {
+        pad.clear();
+        store.set({ digit: "none" });
+      }),
+      select(store, "digit", "Draw for me", DIGITS),
+    ),
+  );
   const dropped = h("div", {}, photo, preview);
   let last = {};
   const show = () => {
@@ -145,19 +263,72 @@ function ready(store, about) {
   };
   store.on(show);
   show();
-  const facts = h("p", { class: "soft facts-line" }, h("b", {}, about.name), `: ${about.size.join(" × ")} × ${about.channels}, ${about.labels.length} classes`, about.params && `, ${number(about.params)} parameters`);
-  return [facts, problem, h("div", { class: "model-grid" },
-    h("section", { class: "card" }, segments(store, "input", "Picture", { draw: "Draw", photo: "Photo" }), drawn, dropped),
-    card("Prediction", answer, h("p", { class: "hint first-hint" }, "Draw a digit or drop a photo.")),
-    card("Where the evidence lies", h("p", { class: "hint" }, "A square covers one place after another; where the probability falls, there was evidence."), segments(store, "fill", "Cover with", { background: "background", gray: "gray" }), heat)),
-  about.layers.length ? [card("Through the network", h("p", { class: "hint" }, "The first maps of each layer; choose one to see all of them."), strips), h("section", { class: "card" }, detail)]
-    : card("Layers", h("p", {}, "A .tflite file no longer tells its layers; open the bundle or the run to see maps and kernels."))];
+  const facts = h(
+    "p",
+    { class: "soft facts-line" },
+    h("b", {}, about.name),
+    `: ${about.size.join(" × ")} × ${about.channels}, ${about.labels.length} classes`,
+    about.params && `, ${number(about.params)} parameters`,
+  );
+  return [
+    facts,
+    problem,
+    h(
+      "div",
+      { class: "model-grid" },
+      h(
+        "section",
+        { class: "card" },
+        segments(store, "input", "Picture", { draw: "Draw", photo: "Photo" }),
+        drawn,
+        dropped,
+      ),
+      card("Prediction", answer, h("p", { class: "hint first-hint" }, "Draw a digit or drop a photo.")),
+      card(
+        "Where the evidence lies",
+        h(
+          "p",
+          { class: "hint" },
+          "A square covers one place after another; where the probability falls, there was evidence.",
+        ),
+        segments(store, "fill", "Cover with", { background: "background", gray: "gray" }),
+        heat,
+      ),
+    ),
+    about.layers.length
+      ? [
+          card(
+            "Through the network",
+            h("p", { class: "hint" }, "The first maps of each layer; choose one to see all of them."),
+            strips,
+          ),
+          h("section", { class: "card" }, detail),
+        ]
+      : card(
+          "Layers",
+          h("p", {}, "A .tflite file no longer tells its layers; open the bundle or the run to see maps and kernels."),
+        ),
+  ];
 }
 
 function kernelTable(found) {
   const all = unpack(found);
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Learned kernels" }, h("div", { class: "kernels", style: { "--columns": found.channels } },
-    all.map((values, index) => picture({ ...found, count: 1, values: [values] }, "kernel", 34, `filter ${Math.floor(index / found.channels) + 1}, channel ${(index % found.channels) + 1}`))));
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Learned kernels" },
+    h(
+      "div",
+      { class: "kernels", style: { "--columns": found.channels } },
+      all.map((values, index) =>
+        picture(
+          { ...found, count: 1, values: [values] },
+          "kernel",
+          34,
+          `filter ${Math.floor(index / found.channels) + 1}, channel ${(index % found.channels) + 1}`,
+        ),
+      ),
+    ),
+  );
 }
 
 export const page = {

@@ -5,7 +5,10 @@ const MOST_BYTES = 32 * 1024 * 1024;
 
 // Decode an image file; throws an Error with a sentence for people.
 export async function readPhoto(file) {
-  if (file.size > MOST_BYTES) throw new Error(`${file.name} has ${(file.size / 1048576).toFixed(0)} MiB but at most ${MOST_BYTES / 1048576} are read; make it smaller first.`);
+  if (file.size > MOST_BYTES)
+    throw new Error(
+      `${file.name} has ${(file.size / 1048576).toFixed(0)} MiB but at most ${MOST_BYTES / 1048576} are read; make it smaller first.`,
+    );
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -15,7 +18,9 @@ export async function readPhoto(file) {
   if (Math.max(bitmap.width, bitmap.height) > MOST_SIDE) {
     const found = `${bitmap.width} × ${bitmap.height}`;
     bitmap.close();
-    throw new Error(`${file.name} has ${found} pixels but a side may have at most ${MOST_SIDE.toLocaleString("en")}; make it smaller first.`);
+    throw new Error(
+      `${file.name} has ${found} pixels but a side may have at most ${MOST_SIDE.toLocaleString("en")}; make it smaller first.`,
+    );
   }
   return bitmap;
 }
@@ -33,10 +38,12 @@ export function square(bitmap, size) {
 // Gray levels 0..255 of a canvas, row by row (ITU-R 601 luma).
 export function grays(canvas) {
   const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return Array.from({ length: height }, (_, r) => Array.from({ length: width }, (_, c) => {
-    const at = 4 * (r * width + c);
-    return Math.round(0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]);
-  }));
+  return Array.from({ length: height }, (_, r) =>
+    Array.from({ length: width }, (_, c) => {
+      const at = 4 * (r * width + c);
+      return Math.round(0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]);
+    }),
+  );
 }
 
 let last;

@@ -2,7 +2,21 @@
 
 import { h } from "./dom.js";
 
-const STOPS = { map: [[13, 17, 38], [22, 92, 120], [74, 190, 150], [252, 240, 160]], kernel: [[29, 99, 189], [150, 178, 214], [246, 246, 244], [235, 178, 110], [190, 92, 10]] };
+const STOPS = {
+  map: [
+    [13, 17, 38],
+    [22, 92, 120],
+    [74, 190, 150],
+    [252, 240, 160],
+  ],
+  kernel: [
+    [29, 99, 189],
+    [150, 178, 214],
+    [246, 246, 244],
+    [235, 178, 110],
+    [190, 92, 10],
+  ],
+};
 
 // {count, height, width, data: base64} -> one array of bytes for each picture.
 export function unpack(found) {
@@ -34,26 +48,42 @@ function canvas(height, width, pixel, shown, label) {
 // The first picture, in "gray", "map" or "kernel" colours, or three as "rgb"; `shown` pixels wide, 0 for a flat strip.
 export function picture(found, scale, shown, label = "picture") {
   const parts = unpack(found);
-  const pixel = { rgb: (at) => [parts[0][at], parts[1][at], parts[2][at]], gray: (at) => [parts[0][at], parts[0][at], parts[0][at]] }[scale] ?? ((at) => colour(parts[0][at], scale));
+  const pixel =
+    {
+      rgb: (at) => [parts[0][at], parts[1][at], parts[2][at]],
+      gray: (at) => [parts[0][at], parts[0][at], parts[0][at]],
+    }[scale] ?? ((at) => colour(parts[0][at], scale));
   return canvas(found.height, found.width, pixel, shown, label);
 }
 
 export function pictures(found, scale, shown, most = 999) {
-  return unpack(found).slice(0, most).map((values, index) => canvas(found.height, found.width, (at) => colour(values[at], scale), shown, `map ${index + 1}`));
+  return unpack(found)
+    .slice(0, most)
+    .map((values, index) =>
+      canvas(found.height, found.width, (at) => colour(values[at], scale), shown, `map ${index + 1}`),
+    );
 }
 
 // The drop map over the picture, dimmed: orange where covering hurts, blue where it helps.
 export function evidence(seen, drops, shown) {
   const parts = unpack(seen);
   const heat = unpack(drops)[0];
-  const gray = (at) => (parts.length === 3 ? 0.299 * parts[0][at] + 0.587 * parts[1][at] + 0.114 * parts[2][at] : parts[0][at]);
+  const gray = (at) =>
+    parts.length === 3 ? 0.299 * parts[0][at] + 0.587 * parts[1][at] + 0.114 * parts[2][at] : parts[0][at];
   const pixel = (at) => {
     const [r, c] = [Math.floor(at / seen.width), at % seen.width];
-    const place = Math.floor((r * drops.height) / seen.height) * drops.width + Math.floor((c * drops.width) / seen.width);
+    const place =
+      Math.floor((r * drops.height) / seen.height) * drops.width + Math.floor((c * drops.width) / seen.width);
     const value = (heat[place] - 127.5) / 127.5;
     const share = Math.min(0.85, Math.abs(value) ** 0.8);
     const paint = value > 0 ? [255, 150, 40] : [60, 130, 240];
     return paint.map((part) => (20 + gray(at) * 0.62) * (1 - share) + part * share * (0.55 + (0.45 * gray(at)) / 255));
   };
-  return canvas(seen.height, seen.width, pixel, shown, "Evidence: the picture, coloured where covering it changes the answer");
+  return canvas(
+    seen.height,
+    seen.width,
+    pixel,
+    shown,
+    "Evidence: the picture, coloured where covering it changes the answer",
+  );
 }

@@ -1,25 +1,46 @@
-// The settings of one page: typed, checked, and kept in the address so that a view can be shared.
+// The settings of one page: typed, checked, written into the address (by main.js) so that a view can be shared.
 
 export function whole(fallback, min, max) {
-  return { fallback, hint: `a whole number from ${min} to ${max}`, min, max, read: (text) => {
-    const value = Number(text);
-    return text.trim() !== "" && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
-  } };
+  return {
+    fallback,
+    hint: `a whole number from ${min} to ${max}`,
+    min,
+    max,
+    read: (text) => {
+      const value = Number(text);
+      return text.trim() !== "" && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
+    },
+  };
 }
 
 export function decimal(fallback, min, max) {
-  return { fallback, hint: `a number from ${min} to ${max}`, min, max, read: (text) => {
-    const value = Number(text);
-    return text.trim() !== "" && Number.isFinite(value) && value >= min && value <= max ? value : undefined;
-  } };
+  return {
+    fallback,
+    hint: `a number from ${min} to ${max}`,
+    min,
+    max,
+    read: (text) => {
+      const value = Number(text);
+      return text.trim() !== "" && Number.isFinite(value) && value >= min && value <= max ? value : undefined;
+    },
+  };
 }
 
 export function choice(fallback, options) {
-  return { fallback, hint: `one of ${options.join(", ")}`, read: (text) => (options.includes(text) ? text : undefined) };
+  return {
+    fallback,
+    hint: `one of ${options.join(", ")}`,
+    read: (text) => (options.includes(text) ? text : undefined),
+  };
 }
 
 export function flag(fallback) {
-  return { fallback, hint: "0 or 1", read: (text) => ({ 0: false, 1: true })[text], write: (value) => (value ? "1" : "0") };
+  return {
+    fallback,
+    hint: "0 or 1",
+    read: (text) => ({ 0: false, 1: true })[text],
+    write: (value) => (value ? "1" : "0"),
+  };
 }
 
 export function text(fallback, pattern, hint) {
@@ -45,11 +66,15 @@ export class Store {
         continue;
       }
       const value = field.read(given.get(key));
-      if (value === undefined) this.problems.push(`${key} is “${given.get(key).slice(0, 40)}” in the address but must be ${field.hint}; ${this.write(key, field.fallback) || "none"} is shown.`);
+      if (value === undefined)
+        this.problems.push(
+          `${key} is “${given.get(key).slice(0, 40)}” in the address but must be ${field.hint}; ${this.write(key, field.fallback) || "none"} is shown.`,
+        );
       this.values[key] = value ?? field.fallback;
     }
     for (const key of given.keys()) {
-      if (!(key in this.fields)) this.problems.push(`the address sets “${key.slice(0, 40)}”, which this page does not have.`);
+      if (!(key in this.fields))
+        this.problems.push(`the address sets “${key.slice(0, 40)}”, which this page does not have.`);
     }
     this.tell();
   }
@@ -60,7 +85,9 @@ export class Store {
 
   query() {
     const changed = Object.keys(this.fields).filter((key) => this.values[key] !== this.fields[key].fallback);
-    const parts = changed.map((key) => `${key}=${encodeURIComponent(this.write(key, this.values[key])).replaceAll("%2C", ",")}`);
+    const parts = changed.map(
+      (key) => `${key}=${encodeURIComponent(this.write(key, this.values[key])).replaceAll("%2C", ",")}`,
+    );
     return parts.length ? `?${parts.join("&")}` : "";
   }
 
@@ -73,17 +100,13 @@ export class Store {
     this.tell();
   }
 
-  // Browsers limit how often an address may change, so a drag writes it once it rests.
+  // Browsers limit how often an address may change, so during a drag it is told once the hand rests.
   keep() {
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.flush(), 120);
-  }
-
-  flush() {
-    clearTimeout(this.resting);
-    this.resting = undefined;
-    if (location.hash.slice(1).split("?")[0] === this.page) history.replaceState(null, "", `#${this.page}${this.query()}`);
-    document.dispatchEvent(new CustomEvent("kcnn:address", { detail: this.page }));
+    this.resting = setTimeout(
+      () => document.dispatchEvent(new CustomEvent("kcnn:settings", { detail: this.page })),
+      120,
+    );
   }
 
   on(listener) {

@@ -1,0 +1,78 @@
+"""Page 7 in a browser: draw a digit, read the prediction; drop a photo; see maps, kernels and evidence."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcnn.explorer.model import Opened
+from tests.explorer.conftest import CHECKS, serving
+from tests.explorer.test_server import png
+
+pytestmark = [pytest.mark.slow]
+LABEL = "document.querySelector('[data-result=label]')"
+
+
+@pytest.fixture(scope="module")
+def page(browser, run):
+    opened = Opened(run)
+    server = serving(opened)
+    page = browser.page(f"{server.address}#model")
+    page.until("document.querySelector('#page-model [data-state=loading]')")
+    opened.load()
+    page.until("document.querySelector('#page-model [data-state=ready] .drawing')")
+    page.run(CHECKS)
+    yield page
+    page.close()
+    server.shutdown()
+    server.server_close()
+    assert [line for line in page.errors if "422" not in line] == []  # the refused photo
+    assert [url for url in page.requests if not url.startswith((server.address, "data:", "blob:"))] == []
+
+
+def test_a_drawn_digit_is_read(page):
+    page.drag(".drawing", [(0.5, 0.15), (0.5, 0.3), (0.5, 0.5), (0.5, 0.7), (0.5, 0.85)])
+    page.until(f"{LABEL}?.textContent === '1'")
+    assert "%" in page.text(".verdict .headline")
+    page.run("document.querySelector('#page-model button').click()")
+
+
+@pytest.mark.parametrize("digit", ["0", "2", "3", "4", "7"])
+def test_digits_drawn_by_the_page_are_read(page, digit):
+    page.go(f"model?digit={digit}")
+    page.until(f"{LABEL}?.textContent === {digit!r}")
+
+
+def test_maps_kernels_and_evidence_are_shown(page):
+    page.go("model?digit=3")
+    page.until("document.querySelectorAll('.strip').length === 7 && document.querySelector('.heat canvas')")
+    page.click(".strip[data-layer=c3]")
+    page.until("document.querySelectorAll('.maps canvas').length === 16")
+    assert page.run("document.querySelectorAll('.kernels canvas').length") == 16 * 6
+    page.until("location.hash.includes('layer=c3')")
+    page.go("model?digit=3&layer=f6")
+    page.until("document.querySelectorAll('.maps canvas').length === 1")
+    assert "lowers the probability of 3" in page.text(".heat")
+
+
+def test_it_looks_right_for_everybody(page):
+    page.go("model?digit=3&layer=c3")
+    page.until("document.querySelectorAll('.maps canvas').length === 16 && document.querySelector('.heat canvas')")
+    for width in (360, 800, 1400):
+        page.size(width, 900)
+        assert page.run("checks.wide()") == []
+    for theme in ("light", "dark"):
+        page.media(prefers_color_scheme=theme, prefers_reduced_motion="reduce")
+        assert page.run("checks.faint()") == []
+        assert page.run("checks.unnamed()") == []
+
+
+def test_photos_are_taken_and_bad_ones_explained(page, tmp_path):
+    page.go("model?input=photo")
+    Image.fromarray(np.full((90, 60, 3), 200, np.uint8)).save(tmp_path / "photo.jpg")
+    (tmp_path / "huge.png").write_bytes(png(20_000, 20_000))
+    page.give("#page-model input[type=file]", tmp_path / "huge.png")
+    page.until("!document.querySelector('#page-model .notice[role=alert]:not([hidden])')?.hidden", 10)
+    assert "20,000 x 20,000 pixels" in page.text("#page-model [data-state] > .notice")
+    page.give("#page-model input[type=file]", tmp_path / "photo.jpg")
+    page.until("document.querySelector('#page-model [data-state] > .notice').hidden")
+    assert page.run(f"{LABEL}.textContent") in set("0123456789")

@@ -1,0 +1,31 @@
+"""Every view of the page."""
+
+VGG = ".".join(["c3p1.c3p1.p2s2"] * 2 + ["c3p1.c3p1.c3p1.p2s2"] * 3)
+VIEWS = (
+    "kernel",
+    "kernel?drag=paint&border=zeros&mode=convolution",
+    "kernel?input=circle&kernel=gauss5&bias=7",
+    "sizes",
+    "sizes?view=count&n=12&k=5&s=2",
+    "sizes?view=gradient&d=2",
+    "sizes?transposed=1&n=4&s=2&p=1&extra=1",
+    "sizes?transposed=1&n=4&s=3&k=4&view=gradient",
+    "sizes?n=2&k=7&p=0",
+    "counting",
+    "counting?show=kinds",
+    "counting?show=reduced",
+    "counting?show=inception",
+    "counting?show=vgg",
+    "receptive",
+    f"receptive?stack={VGG}",
+    "receptive?show=side&layers=4",
+    "receptive?show=links&n=10&k=5",
+    "pooling",
+    "pooling?show=unpool",
+    "pooling?show=overlap&step=2",
+    "boxes",
+    "boxes?show=nms&step=2",
+    "boxes?show=yolo",
+    "boxes?show=iou",
+    "model",
+)
