@@ -11,6 +11,32 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "lenet5_1998": "LeNet-5 as in the paper: sparse C3, trainable sub-sampling, scaled tanh, RBF output",
         "tiny_lenet5": "LeNet-5 at a quarter of its width, for tests",
     },
+    "alexnet": {
+        "alexnet": "AlexNet (Krizhevsky 2012), two towers, response normalisation after pooling, 227x227",
+        "alexnet_paper": "AlexNet with response normalisation before pooling, as in the paper",
+        "alexnet_single": "AlexNet in one tower, without groups",
+        "alexnet_torchvision": "AlexNet of one narrower tower without normalisation (Krizhevsky 2014), 224x224",
+        "tiny_alexnet": "AlexNet at a twenty-fourth of its width, for tests",
+    },
+    "vgg": {
+        "vgg11": "VGG-11 (Simonyan 2014), column A",
+        "vgg13": "VGG-13 (Simonyan 2014), column B",
+        "vgg16": "VGG-16 (Simonyan 2014), column D",
+        "vgg19": "VGG-19 (Simonyan 2014), column E",
+        "vgg11_bn": "VGG-11 with batch normalisation",
+        "vgg13_bn": "VGG-13 with batch normalisation",
+        "vgg16_bn": "VGG-16 with batch normalisation",
+        "vgg19_bn": "VGG-19 with batch normalisation",
+        "tiny_vgg": "VGG of five narrow convolutions, for tests",
+    },
+    "sppnet": {
+        "sppnet_zf5": "SPP-net (He 2014) over ZF-5: a pyramid of 50 bins takes images of any size",
+        "tiny_sppnet": "SPP-net of narrow convolutions and five bins, for tests",
+    },
+    "squeezenet": {
+        "squeezenet1_1": "SqueezeNet 1.1 (Iandola 2016), fire modules of 1x1 and 3x3",
+        "tiny_squeezenet": "SqueezeNet of three narrow fire modules, for tests",
+    },
     "resnet": {
         "plain18": "ResNet-18 without its shortcuts",
         "plain34": "ResNet-34 without its shortcuts, the paper's degradation case",
@@ -56,6 +82,10 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
     "xception": {
         "xception": "Xception (Chollet 2017), depthwise separable convolutions with shortcuts",
         "tiny_xception": "Xception with one narrow middle block, for tests",
+    },
+    "inception": {
+        "inception_v3": "Inception-v3 (Szegedy 2016), large kernels as stacks of small and one-sided ones",
+        "tiny_inception_v3": "one narrow module of each kind, for tests",
     },
     "googlenet": {
         "googlenet": "GoogLeNet (Szegedy 2015), nine Inception modules, local response normalisation",
