@@ -83,6 +83,22 @@ def torch_shape(layer: keras.layers.Layer, variable: str, shape: tuple[int, ...]
     return (shape[-1], shape[-2], *shape[:-2])
 
 
+def assert_dilation_samples(family_module, name: str, output_stride: int) -> None:
+    """The maps at stride 32 are samples of those at `output_stride`, with the same weights.
+
+    At 65 pixels every map has an odd size, so "same" and even padding agree and the samples start at the corner.
+    """
+    inputs, spec = keras.Input((65, 65, 3)), family_module.SPECS[name]
+    strided, dilated = (
+        keras.Model(inputs, family_module.features(inputs, spec, stride)["C5"], name="m")
+        for stride in (32, output_stride)
+    )
+    formula_fill(strided)
+    dilated.set_weights(strided.get_weights())
+    images, step = formula.images((65, 65, 3)), 32 // output_stride
+    assert_close(np.asarray(dilated(images))[:, ::step, ::step], np.asarray(strided(images)), 1e-5)
+
+
 def assert_close(found: np.ndarray, expected: np.ndarray, relative: float) -> None:
     largest = float(np.abs(expected).max())
     assert math.isfinite(largest)
