@@ -20,6 +20,10 @@ GOLDENS = ROOT / "tests" / "goldens"
 KEPT = 100  # logits kept of each image
 
 TWINS = {  # ours, or ours@library for a second twin -> (library, its name, image sides, arguments)
+    "alexnet_torchvision": ("torchvision", "alexnet", (224, 131), {}),
+    "vgg11": ("torchvision", "vgg11", (224,), {}),
+    "vgg16_bn": ("torchvision", "vgg16_bn", (224,), {}),
+    "squeezenet1_1": ("torchvision", "squeezenet1_1", (96, 97), {}),
     "resnet18": ("torchvision", "resnet18", (96, 97), {}),
     "resnet34": ("torchvision", "resnet34", (96, 97), {}),
     "resnet50": ("torchvision", "resnet50", (96, 97), {}),

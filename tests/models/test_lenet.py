@@ -92,10 +92,10 @@ def test_output_is_a_field_of_the_row(monkeypatch):
 
 @pytest.mark.slow
 def test_the_1998_network_learns_digits():
-    # 97 % in the run that set the bar; guessing gives 10 %
+    # 95 % in the run that set the bar; guessing gives 10 %
     keras.utils.set_random_seed(1)
     train, test = (kcnn.load("digits", split=split, image_size=(28, 28)) for split in ("train", "test"))
     model = kcnn.build("lenet5_1998")
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.fit(train, epochs=6, verbose=0)
     assert model.evaluate(test, verbose=0)[1] > 0.9
