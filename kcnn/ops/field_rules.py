@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from kcnn.errors import ConfigError
-from kcnn.ops.arithmetic import Window
+from kcnn.ops.arithmetic import Window, pooling
 from kcnn.ops.axes import RADIUS, Link, binned, nailed, painting, resampled, shifted, sliding
 from kcnn.ops.graph import Call
 
@@ -150,15 +150,20 @@ def _reshape(call: Call, _: Sizes) -> Effect:
     raise _refusal(call, f"output {after} from {before}", "reshapes that keep height and width, or flatten")
 
 
-def _unpooling(call: Call, sizes: Sizes) -> tuple[Link, ...]:
-    layer = call.layer
-    factor = getattr(layer, "size", None) or getattr(layer, "strides", None) or layer.pool_size
-    factors = factor if isinstance(factor, (tuple, list)) else (factor,) * len(sizes)
-    copies = key(type(layer)) == "kcnn.NearestUnpooling2D"
-    return tuple(
-        resampled(size, size * each) if copies else nailed(size, each)
-        for size, each in zip(sizes, factors, strict=True)
-    )
+def _sparse(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(sliding(Window(call.layer.kernel_size), size) for size in sizes)
+
+
+def _squares(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(sliding(pooling(call.layer.size), size) for size in sizes)
+
+
+def _copies(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(resampled(size, size * call.layer.size) for size in sizes)
+
+
+def _nails(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(nailed(size, call.layer.size) for size in sizes)
 
 
 _RULES: dict[str, Rule] = {
@@ -184,6 +189,14 @@ _RULES |= {
     "keras.Reshape": _reshape,
     "keras.Flatten": lambda call, sizes: Effect.GLOBAL,
     "keras.GroupNormalization": lambda call, sizes: Effect.CONTEXT,
+    "kcnn.LocalResponseNormalization": lambda call, sizes: Effect.POINTWISE,
+    "kcnn.SparseConv2D": _sparse,
+    "kcnn.TrainableSubsampling": _squares,
+    "kcnn.MaxPoolingWithPositions": _squares,
+    "kcnn.MaxUnpooling": _copies,  # a value may come to stand anywhere in its square
+    "kcnn.NearestUnpooling": _copies,
+    "kcnn.BedOfNailsUnpooling": _nails,
+    "kcnn.SpatialPyramidPooling": lambda call, sizes: Effect.GLOBAL,
 }
 _RULES |= dict.fromkeys(
     [f"keras.{kind}" for kind in ("Concatenate", "Softmax", "LayerNormalization", "RMSNormalization")], _last_axis

@@ -6,7 +6,18 @@ from keras import layers
 
 import kcnn
 from kcnn.errors import ConfigError, ShapeError, UnknownNameError
-from kcnn.ops import cost, field_rules
+from kcnn.layers import (
+    BedOfNailsUnpooling,
+    LocalResponseNormalization,
+    MaxPoolingWithPositions,
+    MaxUnpooling,
+    NearestUnpooling,
+    SparseConv2D,
+    SpatialPyramidPooling,
+    TrainableSubsampling,
+)
+from kcnn.models import MODELS
+from kcnn.ops import cost, field_rules, graph
 from kcnn.ops.arithmetic import Window, pooling, receptive_field
 from kcnn.ops.receptive_field import ledger, unit_box
 
@@ -35,7 +46,7 @@ PUBLISHED = {
 }
 
 
-QUICK = ("ResNet50", "VGG16", "MobileNet")
+QUICK = ("VGG16", "MobileNet")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in PUBLISHED])
@@ -162,11 +173,41 @@ def test_ledgers_agree_on_names_and_order():
     assert [row.size[0] for row in fields] == [3, 5, 5]  # a shared nested model, twice
 
 
-def test_the_registered_networks_have_fields():
-    for name in ("lenet5", "mobilenet_v2"):
-        rows = ledger(kcnn.build(name))
-        assert rows[-1].size is None
-    assert row_of(kcnn.build("lenet5"), "s4").size == (16, 16)  # 5, 6, 6 + 4 * 2 = 14, 14 + 2
+@pytest.mark.parametrize("name", [name for name in MODELS.names() if name.startswith("tiny_")])
+def test_every_family_has_fields(name):
+    model = kcnn.build(name)
+    assert [row.name for row in ledger(model)] == [call.name for call in graph.calls(model)]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "size"),
+    [
+        ("lenet5", "s4", 16),  # 5, 6, then 6 + 4 * 2 = 14, 14 + 2
+        ("resnet50_paper", "stage5_block3_relu", 483),
+        ("resnet50", "stage5_block3_relu", 427),
+        ("mobilenet_v1", "block13_pointwise_relu", 315),
+    ],
+)
+def test_own_networks_as_published(name, layer, size):
+    assert row_of(kcnn.build(name), layer).size == (size, size)
+
+
+def test_own_layers():
+    def through(*stack):
+        return last(*stack, shape=(None, None, 2)).size
+
+    assert through(SparseConv2D([[0], [0, 1]], 3), TrainableSubsampling(2)) == (4, 4)
+    assert through(SparseConv2D([[0], [0, 1]], 3), LocalResponseNormalization()) == (3, 3)
+    assert last(SpatialPyramidPooling([2, 1]), shape=(None, None, 2)).size is None
+    model = chain(TrainableSubsampling(3), BedOfNailsUnpooling(2), shape=(12, 12, 1))
+    assert [unit_box(model, 1, unit) for unit in ((0, 2), (0, 1))] == [(0, 3, 3, 6), None]
+    assert unit_box(chain(NearestUnpooling(2), shape=(4, 4, 1)), 0, (0, 3)) == (0, 1, 1, 2)
+
+
+def test_max_unpooling_sees_the_whole_pooling_window():
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, MaxUnpooling(2)(MaxPoolingWithPositions(2)(inputs)))
+    assert unit_box(model, 1, (3, 4)) == unit_box(model, 1, (3, 4), inside=True) == (2, 4, 4, 6)
 
 
 # sizes that are open
