@@ -7,7 +7,7 @@ import pytest
 
 import kcnn
 from kcnn.errors import UnknownNameError
-from kcnn.models import MODELS, cards
+from kcnn.models import MODELS, cards, googlenet
 from kcnn.models.catalogue import FAMILIES
 from kcnn.registry import Entry
 
@@ -41,7 +41,6 @@ def test_tiny_rows_share_the_card_of_their_family():
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("plain34", "Deep Residual Learning for Image Recognition"),
         ("resnet50_v2", "Identity Mappings in Deep Residual Networks"),
         ("resnext50_32x4d", "Aggregated Residual Transformations for Deep Neural Networks"),
         ("wrn_28_10", "Wide Residual Networks"),
@@ -50,6 +49,11 @@ def test_tiny_rows_share_the_card_of_their_family():
 )
 def test_rows_of_one_file_can_have_their_own_paper(name, title):
     assert cards.work(name).title == title
+
+
+@pytest.mark.parametrize("name", ["plain18", "plain34", "plain20", "plain56"])
+def test_plain_networks_are_not_praised_for_shortcuts(name):
+    assert "without shortcuts" in cards.work(name).novelty[0]
 
 
 @pytest.mark.parametrize("name", sorted(cards.RESULTS))
@@ -111,6 +115,20 @@ def test_sequences_and_networks_that_see_everything():
 )
 def test_disputed_figures_are_decided(name, words):
     assert words in " ".join(cards.work(name).notes)
+
+
+def test_googlenets_ratios_are_those_of_the_rows():
+    # seven million with the head, against AlexNet's two towers; 1024 maps of the last module meet 1000 classes
+    with_head, alexnet = googlenet.SPECS["googlenet"].params, 60_965_224
+    without = with_head - 1025 * 1000
+    note = cards.work("googlenet").notes[0]
+    for words in (
+        f"{with_head:,}",
+        f"{alexnet / with_head:.1f} times",
+        f"{without:,}",
+        f"{alexnet / without:.1f} times",
+    ):
+        assert words in note
 
 
 def test_no_network_claims_an_ensembles_accuracy():

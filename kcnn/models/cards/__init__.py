@@ -18,6 +18,7 @@ __all__ = ["RESULTS", "WORKS", "WORK_OF", "Card", "Result", "Work", "card", "wor
 WORKS: dict[str, Work] = {**early.WORKS, **late.WORKS}
 
 WORK_OF = {  # networks whose publication is not the one that their file is named after
+    "alexnet_torchvision": "alexnet_one_tower",
     **dict.fromkeys(("plain18", "plain34", "plain20", "plain56"), "plain"),
     **dict.fromkeys(("resnet50_v2", "resnet101_v2", "resnet152_v2"), "resnet_v2"),
     **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d"), "resnext"),

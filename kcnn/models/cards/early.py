@@ -64,6 +64,15 @@ WORKS = {
             "The paper normalises before it pools; some lecture tables show the other order. Both can be built.",
         ),
     ),
+    "alexnet_one_tower": Work(
+        year=2014,
+        title="One weird trick for parallelizing convolutional neural networks",
+        authors="A. Krizhevsky",
+        where="arXiv 1404.5997",
+        novelty=("AlexNet in one narrower tower without response normalisation, as most libraries carry it.",),
+        advantages=("Simpler than two towers, and about as accurate.",),
+        disadvantages=("Sixty million weights, nearly all in the dense layers.",),
+    ),
     "vgg": Work(
         year=2014,
         title="Very Deep Convolutional Networks for Large-Scale Image Recognition",
@@ -126,7 +135,7 @@ WORKS = {
             "As a detector it trains in stages, and the layers below the pyramid stay fixed.",
         ),
     ),
-    "inception_v3": Work(
+    "inception": Work(
         year=2015,
         title="Rethinking the Inception Architecture for Computer Vision",
         authors="C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna",

@@ -18,7 +18,9 @@ _DENSENET = "Huang 2017, table 3"
 RESULTS = {
     "mlp": (Result(96.95, None, "LeCun 1998, figure 9", MNIST),),
     "lenet5_1998": (Result(99.05, None, "LeCun 1998, section III-B; 99.2 with distorted digits", MNIST),),
-    "alexnet": (Result(59.3, 81.8, "Krizhevsky 2012, table 2, one network, ten crops"),),
+    "alexnet": (Result(59.3, 81.8, "Krizhevsky 2012, table 2, ten crops, normalisation before pooling"),),
+    "alexnet_paper": (Result(59.3, 81.8, "Krizhevsky 2012, table 2, ten crops"),),
+    "alexnet_torchvision": (Result(56.522, 79.066, TORCHVISION),),
     "vgg11": (Result(70.4, 89.6, "Simonyan 2014, table 3, A"), Result(69.02, 88.628, TORCHVISION)),
     "vgg13": (Result(71.3, 90.1, "Simonyan 2014, table 3, B"), Result(69.928, 89.246, TORCHVISION)),
     "vgg16": (
@@ -37,7 +39,7 @@ RESULTS = {
     "vgg19_bn": (Result(74.218, 91.842, TORCHVISION),),
     "googlenet": (Result(None, 89.93, "Szegedy 2014, table 3, one network"),),
     "googlenet_bn": (Result(69.778, 89.53, TORCHVISION),),
-    "sppnet": (Result(65.4, 86.36, "He 2014, table 2, ZF-5 trained at several sizes, ten crops"),),
+    "sppnet_zf5": (Result(65.4, 86.36, "He 2014, table 2, ZF-5 trained at several sizes, ten crops"),),
     "inception_v3": (
         Result(78.8, 94.4, "Szegedy 2015, table 3"),
         Result(77.9, 93.7, KERAS),
