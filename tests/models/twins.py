@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -83,15 +83,15 @@ def torch_shape(layer: keras.layers.Layer, variable: str, shape: tuple[int, ...]
     return (shape[-1], shape[-2], *shape[:-2])
 
 
-def assert_dilation_samples(family_module, name: str, output_stride: int) -> None:
+def assert_dilation_samples(features: Callable, spec: object, output_stride: int) -> None:
     """The maps at stride 32 are samples of those at `output_stride`, with the same weights.
 
-    At 65 pixels every map has an odd size, so "same" and even padding agree and the samples start at the corner.
+    At 65 pixels every map has an odd size, so "same" and even padding agree and the samples start at the corner. Not
+    so with squeeze-excite, whose means are of other positions.
     """
-    inputs, spec = keras.Input((65, 65, 3)), family_module.SPECS[name]
+    inputs = keras.Input((65, 65, 3))
     strided, dilated = (
-        keras.Model(inputs, family_module.features(inputs, spec, stride)["C5"], name="m")
-        for stride in (32, output_stride)
+        keras.Model(inputs, features(inputs, spec, stride)["C5"], name="m") for stride in (32, output_stride)
     )
     formula_fill(strided)
     dilated.set_weights(strided.get_weights())
