@@ -318,7 +318,7 @@ def _up_to(model: Any, layer: Any, runner: "Runner") -> Callable[[np.ndarray], n
 
     from kcnn.data.preprocess import normalise
 
-    part = keras.Model(model.inputs, layer.output)
+    part = keras.Model(model.input, layer.output)
 
     @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)])
     def run(images: tf.Tensor) -> tf.Tensor:

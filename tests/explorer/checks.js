@@ -147,9 +147,9 @@ globalThis.checks = {
   },
   // Show each address in turn and read the output size off the figure of page 2, as a visitor would; null for none.
   sizes(addresses) {
-    const size = document.querySelector("#page-sizes [data-result=size]");
     return addresses.map((address) => {
       kcnn.go(address);
+      const size = document.querySelector("#page-sizes [data-result=size]");
       return size.closest("[hidden]") ? null : Number(size.textContent);
     });
   },

@@ -69,6 +69,6 @@ def run(tmp_path_factory):
         data=Data(source="digits"),
         preprocess=Preprocess(size=(28, 28), channel_order="gray"),
         model=Model(name="lenet5"),
-        train=Train(epochs=6),
+        train=Train(epochs=4),
     )
     return trained(tmp_path_factory.mktemp("runs") / "drawn_digits", recipe)

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import shutil
+import time
 
 import numpy as np
 import pytest
@@ -46,8 +48,8 @@ def digit():
     from kcnn.export.samples import sample
     from kcnn.recipe import Preprocess
 
-    images, _ = sample(open_source("digits").split("test"), Preprocess(size=(28, 28), channel_order="gray"), 4)
-    pixels = np.asarray(images)[0, ..., 0]
+    found = sample(open_source("digits").split("test"), Preprocess(size=(28, 28), channel_order="gray"), 4)
+    pixels = found["image"][0, ..., 0]
     return pixels, encoded(pixels)
 
 
@@ -79,7 +81,7 @@ def test_maps_are_the_layers_outputs(opened, digit):
     ready = (pixels[None, ..., None] * record.scale - np.array(record.mean)) / np.array(record.std)
     for name in ("c1", "s2", "c3", "f6"):
         found = opened.maps(contents, name)
-        wanted = keras.ops.convert_to_numpy(keras.Model(model.inputs, model.get_layer(name).output)(ready))[0]
+        wanted = keras.ops.convert_to_numpy(keras.Model(model.input, model.get_layer(name).output)(ready))[0]
         wanted = wanted.transpose(2, 0, 1) if wanted.ndim == 3 else wanted[None, None]
         assert values_of(found) == pytest.approx(wanted, abs=(found["high"] - found["low"]) / 500)
         assert found["of"] == wanted.shape[0 if wanted.shape[0] > 1 else -1]
@@ -90,7 +92,7 @@ def test_kernels_are_the_layers_weights(opened):
     weights = np.asarray(opened._model.get_layer("c3").kernel)
     assert (found["filters"], found["channels"], found["shape"]) == (16, 6, [5, 5, 6, 16])
     shown = values_of(found).reshape(16, 6, 5, 5)
-    assert shown == pytest.approx(weights.transpose(3, 2, 0, 1), abs=np.abs(weights).max() / 250)
+    assert shown == pytest.approx(weights.transpose(3, 2, 0, 1), abs=float(np.abs(weights).max()) / 250)
 
 
 def test_covering_what_the_model_looks_at_lowers_its_answer(opened, monkeypatch):
@@ -151,6 +153,7 @@ def test_pictures_survive_values_that_are_not_numbers():
         (png(30, 30), "damaged PNG"),
         (encoded(np.zeros((40, 40, 3), np.uint8), "JPEG")[:-200], "cut short"),
     ],
+    ids=["empty", "text", "huge", "large", "damaged", "cut"],
 )
 def test_pictures_that_cannot_be_read(opened, contents, said):
     for question in (opened.predict, lambda c: opened.maps(c, "c1"), lambda c: opened.occlusion(c, {})):
@@ -166,8 +169,6 @@ def test_layers_that_are_not_there(opened, digit):
 
 
 def test_a_broken_model_is_told_and_the_server_stays(run, tmp_path):
-    import shutil
-
     shutil.copytree(run, tmp_path / "broken")
     weights = tmp_path / "broken/weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-900])
@@ -188,10 +189,9 @@ def test_a_broken_model_is_told_and_the_server_stays(run, tmp_path):
     server.server_close()
     other = Opened(tmp_path)
     other.load_aside(heard.append)
-    for _ in range(100):
-        if heard:
-            break
-        __import__("time").sleep(0.1)
+    end = time.monotonic() + 10
+    while not heard and time.monotonic() < end:
+        time.sleep(0.05)
     assert "holds no model" in heard[0]
 
 

@@ -74,6 +74,7 @@ function ready(store, about) {
   const heat = h("div", { class: "heat" });
   const preview = h("img", { class: "upload", alt: "Your photo", hidden: true });
   let image;
+  let seen;
   let turn = 0;
 
   const guarded = async (act) => {
@@ -87,12 +88,17 @@ function ready(store, about) {
       problem.textContent = error.message;
     }
   };
-  const take = (blob) => {
-    image = blob;
+  // A picture that the server refuses leaves everything as it was.
+  const take = (blob, isFile = false) => {
     turn += 1;
     guarded(async (current) => {
       const found = await ask("predict", blob);
       if (!current()) return;
+      image = blob;
+      seen = found.input;
+      URL.revokeObjectURL(preview.src);
+      preview.hidden = !isFile;
+      if (isFile) preview.src = URL.createObjectURL(blob);
       showAnswer(found);
       await Promise.all([
         loadStrips(current),
@@ -215,11 +221,11 @@ function ready(store, about) {
     );
   const showEvidence = async (current = () => true) => {
     if (!image) return;
-    const [found, seen] = await Promise.all([ask(`occlusion?fill=${store.values.fill}`, image), ask("predict", image)]);
+    const found = await ask(`occlusion?fill=${store.values.fill}`, image);
     if (!current()) return;
     replace(
       heat,
-      evidence(seen.input, found.map, 224),
+      evidence(seen, found.map, 224),
       h(
         "p",
         { class: "hint" },
@@ -231,11 +237,7 @@ function ready(store, about) {
   };
 
   const pad = drawingPad(take);
-  const photo = fileDrop("Drop or choose a photo…", (file) => {
-    preview.hidden = false;
-    preview.src = URL.createObjectURL(file);
-    take(file);
-  });
+  const photo = fileDrop("Drop or choose a photo…", (file) => take(file, true));
   const drawn = h(
     "div",
     {},

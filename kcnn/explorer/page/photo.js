@@ -3,24 +3,47 @@
 const MOST_SIDE = 12000;
 const MOST_BYTES = 32 * 1024 * 1024;
 
+// [width, height] that a PNG or JPEG says it has, before anything is decoded; undefined where it cannot be told.
+export function declaredSize(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length > 24 && view.getUint32(0) === 0x89504e47) return [view.getUint32(16), view.getUint32(20)];
+  if (bytes.length < 4 || view.getUint16(0) !== 0xffd8) return undefined;
+  for (let at = 2; at + 9 < bytes.length;) {
+    const marker = bytes[at + 1];
+    if (bytes[at] !== 0xff) return undefined;
+    const opensFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (opensFrame) return [view.getUint16(at + 7), view.getUint16(at + 5)];
+    at += 2 + view.getUint16(at + 2);
+  }
+  return undefined;
+}
+
+function checkSides(name, [wide, high]) {
+  if (Math.max(wide, high) <= MOST_SIDE) return;
+  const most = MOST_SIDE.toLocaleString("en");
+  throw new Error(`${name} has ${wide} × ${high} pixels but a side may have at most ${most}; make it smaller first.`);
+}
+
 // Decode an image file; throws an Error with a sentence for people.
 export async function readPhoto(file) {
-  if (file.size > MOST_BYTES)
+  const most = MOST_BYTES / 1048576;
+  if (file.size > MOST_BYTES) {
     throw new Error(
-      `${file.name} has ${(file.size / 1048576).toFixed(0)} MiB but at most ${MOST_BYTES / 1048576} are read; make it smaller first.`,
+      `${file.name} has ${Math.ceil(file.size / 1048576)} MiB but at most ${most} are read; make it smaller first.`,
     );
+  }
+  checkSides(file.name, declaredSize(new Uint8Array(await file.arrayBuffer())) ?? [0, 0]);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${file.name} cannot be read as a picture (or is too large for this browser); give a JPEG or PNG.`);
+    throw new Error(`${file.name} cannot be read as a picture; give a JPEG or PNG.`);
   }
-  if (Math.max(bitmap.width, bitmap.height) > MOST_SIDE) {
-    const found = `${bitmap.width} × ${bitmap.height}`;
+  try {
+    checkSides(file.name, [bitmap.width, bitmap.height]);
+  } catch (error) {
     bitmap.close();
-    throw new Error(
-      `${file.name} has ${found} pixels but a side may have at most ${MOST_SIDE.toLocaleString("en")}; make it smaller first.`,
-    );
+    throw error;
   }
   return bitmap;
 }
