@@ -5,6 +5,7 @@ import pytest
 
 import kcnn
 from kcnn.errors import ConfigError
+from kcnn.models import mobilenet
 from tests.models import twins
 
 
@@ -27,20 +28,10 @@ def test_mobilenet_v2_structure():
 
 
 @pytest.mark.parametrize("output_stride", [16, 8])
-def test_dilation_keeps_the_weights(output_stride):
-    from kcnn.models import mobilenet
-
-    spec = mobilenet.SPECS["mobilenet_v2"]
-    inputs = keras.Input((64, 64, 3))
-    shapes = [
-        [w.shape for w in keras.Model(inputs, mobilenet.features(inputs, spec, stride)["C5"]).weights]
-        for stride in (32, output_stride)
-    ]
-    assert shapes[0] == shapes[1]
+def test_strided_maps_are_samples_of_the_dilated_ones(output_stride):
+    twins.assert_dilation_samples(mobilenet.features, mobilenet.SPECS["tiny_mobilenet_v2"], output_stride)
 
 
 def test_output_stride_must_be_one_the_family_can_give():
-    from kcnn.models import mobilenet
-
     with pytest.raises(ConfigError, match="output_stride is 4 but must be 8, 16 or 32"):
         mobilenet.features(keras.Input((64, 64, 3)), mobilenet.SPECS["mobilenet_v2"], output_stride=4)
