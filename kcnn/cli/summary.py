@@ -57,14 +57,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def parse_shape(text: str) -> tuple[int, int, int]:
-    """Read "H,W,C" or "HxWxC".
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Read "H,W,C" or "HxWxC", or two numbers for a sequence.
 
     Raises:
         ConfigError: the text has no such form.
     """
     parts = text.lower().replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
-        raise ConfigError(f"--image_shape is {text!r} but must be height,width,channels, as in 224,224,3.")
-    height, width, channels = (int(part) for part in parts)
-    return height, width, channels
+    if len(parts) not in (2, 3) or not all(part.strip().isdigit() for part in parts):
+        raise ConfigError(
+            f"--image_shape is {text!r} but must be height,width,channels, as in 224,224,3, or length,channels "
+            "for a network of sequences."
+        )
+    return tuple(int(part) for part in parts)
