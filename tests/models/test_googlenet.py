@@ -97,6 +97,7 @@ def test_pooling_without_stride_sees_the_same_windows():
     inputs = keras.Input((8, 8, 2))
     strided, dense = (keras.Model(inputs, googlenet.pool(inputs, 3, stride, "pool")) for stride in (2, 1))
     images = np.abs(formula.images((8, 8, 2)))
+    assert dense.output_shape == inputs.shape
     np.testing.assert_array_equal(np.asarray(dense(images))[:, ::2, ::2], np.asarray(strided(images)))
 
 
