@@ -96,10 +96,17 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Which network: a name of `kcnn list models`; `num_classes` 0 means as many as the source has."""
+    """Which network.
+
+    Attributes:
+        name: of `kcnn list models`.
+        num_classes: 0 means as many as the source has.
+        weights: to start from, as in `kcnn.build`: "imagenet", a file, "hf:OWNER/REPOSITORY"; "" for random ones.
+    """
 
     name: str = "tiny_lenet5"
     num_classes: int = 0
+    weights: str = ""
 
     def __post_init__(self) -> None:
         check(self.num_classes >= 0, f"model.num_classes is {self.num_classes} but must be 0 or positive.")
@@ -116,6 +123,9 @@ class Train:
         learning_rate: peak rate, reached after `warmup_epochs` (at most half of training), then cosine decay to 0.
         momentum: of SGD. weight_decay: decoupled; biases, gamma and beta are excluded.
         ema: decay of the moving average of the weights per step, 0 turns it off.
+        head_epochs: before all else, train the closing layer alone for so many epochs, on features computed once.
+        trunk_rate: learning rate of all but the closing layer, as a share of `learning_rate`, 0..1; below 1 batch
+            normalisation keeps its statistics and weights.
         precision: Keras dtype policy.
         patience: epochs without improvement of `monitor` before stopping; 0 never stops early.
         monitor: metric that picks the kept weights: the best epoch's when `patience` > 0, else the last's.
@@ -134,6 +144,8 @@ class Train:
     weight_decay: float = 0.0
     warmup_epochs: float = 0.0
     ema: float = 0.0
+    head_epochs: int = 0
+    trunk_rate: float = 1.0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     patience: int = 0
     monitor: str = "val_accuracy"
@@ -147,8 +159,17 @@ class Train:
             right = 1 <= getattr(self, name) <= MOST
             check(right, f"train.{name} is {getattr(self, name)} but must lie in 1..{MOST:,}.")
         check(self.seed < 2**32, f"train.seed is {self.seed} but must be below 2**32.")
-        for name in ("weight_decay", "warmup_epochs", "patience", "max_minutes", "checkpoint_steps", "seed"):
+        for name in (
+            "weight_decay",
+            "warmup_epochs",
+            "patience",
+            "max_minutes",
+            "checkpoint_steps",
+            "seed",
+            "head_epochs",
+        ):
             check(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)} but must not be negative.")
+        check(0 <= self.trunk_rate <= 1, f"train.trunk_rate is {self.trunk_rate} but must lie in 0..1.")
         check(self.learning_rate > 0, f"train.learning_rate is {self.learning_rate} but must be positive.")
         for name in ("ema", "momentum"):
             check(0 <= getattr(self, name) < 1, f"train.{name} is {getattr(self, name)} but must lie in 0..1.")
@@ -209,8 +230,10 @@ def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32)) -> Re
         recipe,
         data=dataclasses.replace(recipe.data, source="digits", limit=64, validation=0.25),
         preprocess=dataclasses.replace(recipe.preprocess, size=size),
-        model=dataclasses.replace(recipe.model, name=model, num_classes=0),
-        train=dataclasses.replace(recipe.train, epochs=1, batch_size=16, warmup_epochs=0.0),
+        model=dataclasses.replace(recipe.model, name=model, num_classes=0, weights=""),
+        train=dataclasses.replace(
+            recipe.train, epochs=1, batch_size=16, warmup_epochs=0.0, head_epochs=min(recipe.train.head_epochs, 1)
+        ),
         export=dataclasses.replace(recipe.export, calibration=16, check_images=32, min_agreement=0.0),
     )
 

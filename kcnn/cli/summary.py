@@ -1,11 +1,13 @@
-"""Show a network layer by layer: output shape, parameters, multiply-adds, activation memory."""
+"""Show a network layer by layer: output shape, parameters, multiply-adds, memory, receptive field."""
 
 import argparse
+from collections.abc import Iterable
 
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError
 
-HELP = "layer table of a model, with parameters, multiply-adds and memory"
+HELP = "layer table of a model, with parameters, multiply-adds, memory and receptive field"
+COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB", "field", "stride")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,35 +28,51 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.image_shape:
         arguments["image_shape"] = parse_shape(args.image_shape)
     model = build(args.model, **arguments)
-
-    from kcnn.ops.cost import ledger, totals
-
     if None in model.input_shape[1:]:
         model = build(args.model, **arguments, image_shape=tuple(side or 224 for side in model.input_shape[1:]))
-    rows = ledger(model)
-    sums = totals(rows)
+
+    from kcnn.ops import cost, receptive_field
+
+    rows, fields = cost.ledger(model), receptive_field.ledger(model)
+    sums = cost.totals(rows) | {"peak_bytes": cost.peak_bytes(model), "dense_share": cost.dense_share(rows)}
     if args.json:
-        console.json({"model": args.model, "input": model.input_shape[1:], "layers": [vars(r) for r in rows], **sums})
+        layers = [
+            vars(row) | {"field": field.size, "stride": field.stride} for row, field in zip(rows, fields, strict=True)
+        ]
+        console.json({"model": args.model, "input": model.input_shape[1:], "layers": layers, **sums})
         return 0
-    shape = "x".join(map(str, model.input_shape[1:]))
     cells = [
         (
-            r.name,
-            r.kind,
-            "x".join(map(str, r.output)),
-            f"{r.params:,}",
-            f"{r.macs:,}",
-            f"{r.activation_bytes / 1024:,.1f}",
+            row.name,
+            row.kind,
+            sides(row.output),
+            f"{row.params:,}",
+            f"{row.macs:,}",
+            f"{row.activation_bytes / 1024:,.1f}",
+            "global" if field.size is None else sides(field.size) + ("+" if field.global_context else ""),
+            "" if field.stride is None else sides(field.stride),
         )
-        for r in rows
+        for row, field in zip(rows, fields, strict=True)
     ]
-    console.table(
-        f"{args.model}, input {shape}", ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB"), cells
+    console.table(f"{args.model}, input {sides(model.input_shape[1:])}", COLUMNS, cells)
+    console.line(
+        f"parameters     {sums['params']:>15,}  ({sums['trainable']:,} trainable; {sums['dense_share']:.0%} in fully "
+        "connected layers)"
     )
-    console.line(f"parameters     {sums['params']:>15,}  ({sums['trainable']:,} trainable)")
     console.line(f"multiply-adds  {sums['macs']:>15,}  (one image; convolutions and dense layers, bias not counted)")
-    console.line(f"activations    {sums['activation_bytes'] / 1024:>11,.1f} KiB  (one image, float32, all layers kept)")
+    console.line(
+        f"activations    {sums['activation_bytes'] / 1024:>11,.1f} KiB  (one image, float32, all kept as in training; "
+        f"in inference at most {sums['peak_bytes'] / 1024:,.1f} KiB at once)"
+    )
+    if any(field.global_context for field in fields):
+        console.line("+ after a field: values of the whole image come in too, through squeeze-excite or the like")
     return 0
+
+
+def sides(shape: Iterable[float]) -> str:
+    """Return "224x224x3"; one number where all are equal and there are two."""
+    numbers = [f"{side:g}" for side in shape]
+    return numbers[0] if len(numbers) == 2 and numbers[0] == numbers[1] else "x".join(numbers)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kcnn.recipe import Recipe
 
 HELP = "train, evaluate and export: a recipe, or --data and --model"
-FOLDER_RECIPE = "folder_mobilenet_v2"
+FOLDER_RECIPE, TRANSFER_RECIPE = "folder_mobilenet_v2", "folder_transfer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("recipe", nargs="?", metavar="RECIPE", help="a name of `kcnn list recipes`, a .py file, or a run's recipe.json")
     add("--data", metavar="SOURCE", help="folder or file of images, a source's name, or tfds:NAME")
     add("--model", metavar="NAME", help="a name of `kcnn list models`")
+    add("--weights", metavar="W", help="start from these: imagenet, a .safetensors or .h5 file, hf:OWNER/REPOSITORY")
     add("--name", metavar="NAME", help="of the run and the bundle; default the recipe's, or the data's and the model's")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe: --set train.epochs=3")
     add("--smoke", action="store_true", help="a run of seconds on little data, to see that all works")
@@ -98,7 +99,7 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
     elif args.recipe:
         base = recipes.load(args.recipe, smoke=args.smoke)
     elif args.data and args.model:
-        base = recipes.load(FOLDER_RECIPE, smoke=args.smoke)
+        base = recipes.load(TRANSFER_RECIPE if args.weights else FOLDER_RECIPE, smoke=args.smoke)
     else:
         raise ConfigError(
             "train needs a recipe (kcnn train digits_lenet5) or data and a model "
@@ -106,6 +107,8 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
         )
     if args.model and args.model != base.model.name:
         base = with_model(base, args.model)
+    if args.weights and not args.smoke:
+        base = with_weights(base, args.weights)
     name = args.name or (base.name if args.recipe else f"{_word(args.data)}_{args.model}")
     if args.smoke and not args.name:
         name += "_smoke"
@@ -138,6 +141,19 @@ def with_model(recipe: "Recipe", name: str) -> "Recipe":
         order = "gray" if channels == 1 else "rgb"
         preprocess = dataclasses.replace(preprocess, size=(height, width), channel_order=order)
     return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, name=name))
+
+
+def with_weights(recipe: "Recipe", weights: str) -> "Recipe":
+    """Return `recipe` with the weights it starts from, and the pixels that such weights of its network expect."""
+    from kcnn.weights.records import IMAGENET
+    from kcnn.zoo import preprocess as pixels_of
+
+    name, preprocess = recipe.model.name, recipe.preprocess
+    if weights.startswith("hf:"):
+        preprocess = pixels_of(name, weights)
+    elif name in IMAGENET:
+        preprocess = IMAGENET[name].preprocess
+    return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, weights=weights))
 
 
 def find_lr(recipe: "Recipe", folder: Path, console: Console) -> int:

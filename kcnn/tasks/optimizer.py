@@ -1,12 +1,16 @@
 """The optimizer of a recipe: SGD or AdamW, warm-up and cosine decay, a moving average of the weights."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
+
+from kcnn.errors import ConfigError
 
 if TYPE_CHECKING:
     import keras
 
     from kcnn.recipe import Train
 
+HEAD = "logits"  # the closing layer of every network here
 # A regular expression on TensorFlow's name of a variable, such as "stem_bn/gamma:0"
 NOT_DECAYED = r"(^|/)(bias|gamma|beta|alpha)(:\d+)?$"
 
@@ -55,5 +59,39 @@ def optimizer(train: "Train", steps_per_epoch: int) -> "keras.optimizers.Optimiz
         built = keras.optimizers.SGD(
             rate, momentum=train.momentum, nesterov=train.momentum > 0, weight_decay=decay, **average
         )
+    if train.trunk_rate < 1:
+        built = slow_trunk(built, train.trunk_rate)
     built.exclude_from_weight_decay(var_names=[NOT_DECAYED])
     return built
+
+
+def slow_trunk(optimizer: "keras.optimizers.Optimizer", share: float) -> "keras.optimizers.Optimizer":
+    """Return a copy of `optimizer` that moves all but the closing layer "logits" at `share` of its learning rate.
+
+    Discriminative fine-tuning (Howard 2018, 1801.06146, section 3.2) with two groups of layers. Weight decay is not
+    slowed.
+
+    Args:
+        optimizer: not built yet.
+        share: 0..1; 0 freezes the trunk.
+
+    Raises:
+        ConfigError: `share` lies elsewhere, or `optimizer` is built already.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share is {share} but must lie in 0..1, as in 0.1 for a tenth of the learning rate.")
+    if optimizer.built:
+        raise ConfigError("the optimizer is built already; slow its trunk before `compile` and `fit`.")
+    kind = type(optimizer)
+
+    class SlowTrunk(kind):  # type: ignore[misc, valid-type]
+        """The same optimizer with two learning rates."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Update one variable at its own rate."""
+            name = getattr(variable, "path", None) or variable.name
+            own = 1.0 if re.search(rf"(^|/){HEAD}/", name) else share
+            super().update_step(gradient, variable, learning_rate * own)
+
+    SlowTrunk.__name__ = kind.__name__
+    return SlowTrunk.from_config(optimizer.get_config())

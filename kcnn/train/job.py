@@ -17,6 +17,7 @@ from kcnn.tasks import TASKS
 from kcnn.tasks.task import Task
 from kcnn.train import strategy
 from kcnn.train.progress import Console
+from kcnn.train.transfer import hold_norms
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -134,6 +135,8 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     chosen = strategy.get(train.strategy)
     with chosen.scope(), _precision(train.precision):
         model = task.model(recipe, source.info)
+        if train.trunk_rate < 1:
+            hold_norms(model)
         task.compile(model, recipe, steps, counts.astype(np.int64))
         model.optimizer.build(model.trainable_variables)
     job = Job(

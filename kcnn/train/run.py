@@ -63,6 +63,7 @@ def train(
     """
     from kcnn.train.job import prepare, resolve
     from kcnn.train.progress import Plain
+    from kcnn.train.transfer import begin
 
     console, run, recipe = console or Plain(), RunDir(folder), resolve(recipe)
     with run.lock():
@@ -78,6 +79,8 @@ def train(
             )
         atomic.write_text(run.recipe, recipes.to_json(recipe))
         _introduce(run, job, state, console)
+        if not state.step:
+            begin(job, console)
         while not (reason := state.finished(recipe.train)):
             _fit(run, job, state, metrics, console)
             state, metrics = _restored(run, job, console)

@@ -4,8 +4,8 @@ import keras
 import pytest
 
 import kcnn
-from kcnn.errors import ShapeError
-from kcnn.ops.cost import ledger, totals
+from kcnn.errors import ConfigError, ShapeError
+from kcnn.ops.cost import dense_share, ledger, peak_bytes, totals
 
 
 def test_mobilenet_v2_as_published():
@@ -65,3 +65,34 @@ def test_nested_and_sequential_models_are_opened():
 def test_open_sizes_are_refused():
     with pytest.raises(ShapeError, match="sizes must be numbers"):
         ledger(kcnn.build("mobilenet_v2"))
+
+
+def test_vgg16_as_in_the_lecture():
+    # oracles: 15.47 G multiply-adds; 15,237,608 values with the image, 61.0 MB; 123.6 M of 138.4 M dense parameters
+    rows = ledger(kcnn.build("vgg16"))
+    assert totals(rows)["macs"] == 15_470_264_320
+    assert totals(rows)["activation_bytes"] // 4 + 224 * 224 * 3 == 15_237_608
+    assert round(dense_share(rows) * 138_357_544) == 123_642_856  # 25,089*4096 + 4097*4096 + 4097*1000
+
+
+def test_peak_memory_by_hand():
+    # image 4x4x1, then a and b of 4x4x2 and 4x4x3 read it; their concatenation needs 2 + 3 + 5 maps of 16 values
+    inputs = keras.Input((4, 4, 1))
+    a = keras.layers.ReLU()(keras.layers.Conv2D(2, 1)(inputs))
+    b = keras.layers.Conv2D(3, 1)(inputs)
+    model = keras.Model(inputs, keras.layers.Concatenate()([a, b]))
+    assert peak_bytes(model) == (2 + 3 + 5) * 16 * 4
+    assert totals(ledger(model))["activation_bytes"] == (2 + 3 + 5) * 16 * 4
+
+
+def test_attention_by_hand():
+    # 6 positions of 8 numbers, 2 heads of 4: four 8x8 projections of 6 positions, and 6x6 pairs of 8 numbers twice
+    inputs = keras.Input((6, 8))
+    model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    assert totals(ledger(model))["macs"] == 6 * 4 * 64 + 2 * 36 * 8
+
+
+def test_a_layer_without_a_rule_is_named_and_not_counted_as_nothing():
+    inputs = keras.Input((6, 8))
+    with pytest.raises(ConfigError, match="'memory' is a LSTM, whose multiply-adds no rule"):
+        ledger(keras.Model(inputs, keras.layers.LSTM(3, name="memory")(inputs)))
