@@ -4,6 +4,7 @@ A small server on this machine alone; Ctrl-C ends it. With --export the page bec
 """
 
 import argparse
+import contextlib
 import threading
 
 from kcnn.cli.console import Console
@@ -34,11 +35,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     opened = Opened(args.model)
     with Server(args.port, opened) as server:
-        opened.load_aside(lambda message: console.warn(message))
+        opened.load_aside(console.warn)
         console.line(f"{server.address}  (Ctrl-C ends it)")
         if not args.no_browser:
             import webbrowser
 
             threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
-        server.serve_forever()
+        with contextlib.suppress(KeyboardInterrupt):  # its proper end
+            server.serve_forever()
     return 0

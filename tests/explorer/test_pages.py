@@ -1,7 +1,10 @@
 """The page in a real browser: it loads, answers to every control, and looks right for everybody."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests.explorer.test_server import png
 from tests.explorer.views import VIEWS
 
 pytestmark = [pytest.mark.slow]
@@ -169,3 +172,22 @@ def test_tab_reaches_the_page_from_the_top(browser, server):
     assert page.run("document.activeElement.id") == "stage"
     assert page.run("location.hash") == ""
     page.close()
+
+
+def test_a_photo_becomes_the_input_and_a_huge_one_is_refused(page, tmp_path):
+    (tmp_path / "huge.png").write_bytes(png(20_000, 20_000))
+    (tmp_path / "broken.png").write_bytes(png(30, 30))
+    Image.fromarray(np.tile(np.arange(0, 240, 2, np.uint8), (80, 1))).save(tmp_path / "ramp.png")
+    notice = "document.querySelector('#page-kernel > .notice')"
+    for name, said in {"huge.png": "20000 × 20000 pixels", "broken.png": "cannot be read as a picture"}.items():
+        page.give("#page-kernel input[type=file]", tmp_path / name)
+        page.until(f"{notice}.innerText.includes({said!r})")
+    page.give("#page-kernel input[type=file]", tmp_path / "ramp.png")
+    page.until("document.querySelectorAll('#page-kernel .grid.in .cell').length === 256")
+    assert page.run(f"{notice}.hidden")
+    page.until("location.hash.includes('input=own')")
+    pixels = page.run("new URLSearchParams(location.hash.split('?')[1]).get('pixels')")
+    row = [int(pixels[at : at + 2], 16) for at in range(0, 32, 2)]
+    assert row == sorted(row)  # the middle square, 80 of 120 pixels: 40 to 198
+    assert row[0] == pytest.approx(42, abs=6)
+    assert row[-1] == pytest.approx(196, abs=6)

@@ -2,8 +2,12 @@
 
 import http.client
 import json
+import signal
 import socket
 import struct
+import subprocess
+import sys
+import urllib.request
 import zlib
 
 import pytest
@@ -158,6 +162,16 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(server, capsys):
     assert run(["explore", "--port=70000", "--no_browser"]) == 3
     assert run(["explore", "--no_browser", "nowhere"]) == 2
     assert "nowhere does not exist" in capsys.readouterr().err
+
+
+def test_the_verb_serves_until_it_is_interrupted():
+    command = [sys.executable, "-m", "kcnn", "explore", "--no_browser", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert b"kcnn explore" in answer.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
 
 
 def png(width, height):

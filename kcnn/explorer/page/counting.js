@@ -279,7 +279,12 @@ function drawTable(rows, memory) {
           ),
           h("td", { data: { weights: line.weights, params: line.params } }, bar(line.params, "params", line.kind)),
           h("td", { data: { macs: line.macs } }, bar(line.macs, "macs", line.kind)),
-          memory && h("td", { class: "value" }, line.values ? `${number((line.values * 4) / 1e6, 2)} MB` : ""),
+          memory &&
+            h(
+              "td",
+              { class: "value" },
+              line.values ? `${number((line.values * 4) / 1e6, line.values < 25000 ? 3 : 2)} MB` : "",
+            ),
         ),
       ),
     ),

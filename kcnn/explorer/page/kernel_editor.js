@@ -62,6 +62,6 @@ export function kernelEditor(store, now) {
   show();
   return {
     copy,
-    node: figure("Kernel", "ker", size, h("div", { class: "grid-box", style: { "--columns": 3 } }, table), below),
+    node: figure("Kernel", "ker", size, table, below),
   };
 }

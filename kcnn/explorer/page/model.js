@@ -208,7 +208,7 @@ function ready(store, about) {
         h(
           "p",
           { class: "hint" },
-          `${now.kernel[0]} × ${now.kernel[1]}; ${kernels.filters} of ${now.kernel[3]} filters down, ${kernels.channels} of ${now.kernel[2]} channels across. Orange positive, blue negative, up to ${number(kernels.high, 3)}.`,
+          `${now.kernel[0]} × ${now.kernel[1]}; ${kernels.filters} of ${now.kernel[3]} filters across, ${kernels.channels} of ${now.kernel[2]} channels down. Orange positive, blue negative, up to ${number(kernels.high, 3)}.`,
         ),
         kernelTable(kernels),
       ],
@@ -320,13 +320,15 @@ function kernelTable(found) {
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "Learned kernels" },
     h(
       "div",
-      { class: "kernels", style: { "--columns": found.channels } },
-      all.map((values, index) =>
-        picture(
-          { ...found, count: 1, values: [values] },
-          "kernel",
-          34,
-          `filter ${Math.floor(index / found.channels) + 1}, channel ${(index % found.channels) + 1}`,
+      { class: "kernels", style: { "--columns": found.filters } },
+      Array.from({ length: found.channels }, (_, channel) =>
+        Array.from({ length: found.filters }, (_, filter) =>
+          picture(
+            { ...found, count: 1, values: [all[filter * found.channels + channel]] },
+            "kernel",
+            34,
+            `filter ${filter + 1}, channel ${channel + 1}`,
+          ),
         ),
       ),
     ),

@@ -115,7 +115,7 @@ function stackPart(store) {
       term(number(last.size), "in"),
       " inputs; neighbouring units are ",
       term(number(last.jump), "accent"),
-      " inputs apart.",
+      last.jump === 1 ? " input apart." : " inputs apart.",
     );
     replace(picture, cone(layers, reach), nested(reach, store.values.size));
     const key = layers.length;

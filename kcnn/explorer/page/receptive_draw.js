@@ -62,7 +62,7 @@ function dots(layers, width) {
     {
       class: "diagram",
       viewBox: `0 0 ${wide} ${y(0) + 42}`,
-      style: { "max-width": `${wide}px`, "min-width": `${Math.min(wide, 560)}px` },
+      style: { "max-width": `${wide}px`, "min-width": `${Math.min(wide * 0.85, 560)}px` },
       role: "img",
       "aria-label": `One unit after ${layers.length} layers sees ${width} inputs`,
     },
