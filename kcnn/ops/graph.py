@@ -1,6 +1,8 @@
 """The layer calls of a built Keras model, in order of computation, nested models opened."""
 
-from collections.abc import Generator
+import functools
+import itertools
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +30,14 @@ class Call:
         name: of the layer; layers of nested models as "model/layer".
         layer: a Keras layer, or an operation of `keras.ops` applied to a symbolic tensor.
         inputs, outputs: in the order of the call.
+        fill: from values in place of `inputs` to (positional, named) arguments of the layer.
     """
 
     name: str
     layer: Any
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    fill: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 def inputs(model: keras.Model) -> tuple[Tensor, ...]:
@@ -71,9 +75,42 @@ def calls(
                 results = yield from calls(layer, arguments, f"{prefix}{layer.name}/")
             else:
                 results = tuple(Tensor(tuple(tensor.shape)) for tensor in node.output_tensors)
-                yield Call(name=prefix + layer.name, layer=layer, inputs=arguments, outputs=results)
+                yield Call(
+                    name=prefix + layer.name,
+                    layer=layer,
+                    inputs=arguments,
+                    outputs=results,
+                    fill=functools.partial(_fill, node),
+                )
             known.update((id(tensor), result) for tensor, result in zip(node.output_tensors, results, strict=True))
     return tuple(known[id(tensor)] for tensor in functional.outputs)
+
+
+def run(model: keras.Model, images: Sequence[Any], row: int) -> Any:
+    """Compute the first output of one call, as in inference; calls of shared layers and nested models too.
+
+    Args:
+        model: built functional or Sequential model.
+        images: one tensor for each input of the model.
+        row: number of the call, in the order of `calls`.
+
+    Raises:
+        ShapeError: the model is not built.
+    """
+    entries = inputs(model)
+    values = dict(zip(entries, images, strict=True))
+    for call in itertools.islice(calls(model, entries), row + 1):
+        positional, named = call.fill([values[tensor] for tensor in call.inputs])
+        results = keras.tree.flatten(call.layer(*positional, **named))
+        values.update(zip(call.outputs, results, strict=True))
+    return values[call.outputs[0]]
+
+
+def _fill(node: Any, values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    filled = node.arguments.fill_in(
+        {id(tensor): value for tensor, value in zip(node.input_tensors, values, strict=True)}
+    )
+    return filled  # type: ignore[no-any-return]
 
 
 def _functional(model: keras.Model) -> Any:

@@ -112,8 +112,7 @@ def unit_box(
         ConfigError: as in `ledger`; or a name that is called more than once.
         ShapeError: the unit is not on the map; or the box depends on a size that is open.
     """
-    walks = _walks(model, image_size)
-    row = _row(walks[0].calls, layer)
+    walks, row = _walks(model, image_size), row_of(model, layer)
     boxes = {_box(walk, row, tuple(unit), inside) for walk in walks}
     if len(boxes) > 1:
         raise ShapeError(
@@ -123,6 +122,26 @@ def unit_box(
             actual=None,
         )
     return boxes.pop()
+
+
+def row_of(model: keras.Model, layer: str | int) -> int:
+    """Return the row of a layer in the ledger.
+
+    Raises:
+        UnknownNameError: no layer has this name.
+        ConfigError: no such row; or the name is called more than once.
+    """
+    names = [call.name for call in calls(model)]
+    if isinstance(layer, int):
+        if not 0 <= layer < len(names):
+            raise ConfigError(f"layer is row {layer} but the ledger has rows 0 to {len(names) - 1}.")
+        return layer
+    if layer not in names:
+        raise UnknownNameError("layer", layer, names)
+    if names.count(layer) > 1:
+        rows = [row for row, name in enumerate(names) if name == layer]
+        raise ConfigError(f"layer {layer!r} is called {len(rows)} times; give one of the row numbers {rows}.")
+    return names.index(layer)
 
 
 def _walks(model: keras.Model, image_size: Sequence[int] | None) -> list[_Walk]:
@@ -222,19 +241,6 @@ def _field(call: Call, values: list[_Value], rank: int) -> Field:
 
 def _plain(strides: Sequence[Fraction]) -> tuple[int | float, ...]:
     return tuple(int(stride) if stride.denominator == 1 else float(stride) for stride in strides)
-
-
-def _row(rows: list[Call], layer: str | int) -> int:
-    if isinstance(layer, int):
-        if not 0 <= layer < len(rows):
-            raise ConfigError(f"layer is row {layer} but the ledger has rows 0 to {len(rows) - 1}.")
-        return layer
-    found = [row for row, call in enumerate(rows) if call.name == layer]
-    if not found:
-        raise UnknownNameError("layer", layer, [call.name for call in rows])
-    if len(found) > 1:
-        raise ConfigError(f"layer {layer!r} is called {len(found)} times; give one of the row numbers {found}.")
-    return found[0]
 
 
 def _box(walk: _Walk, row: int, unit: tuple[int, ...], inside: bool) -> tuple[int, ...] | None:

@@ -1,0 +1,1 @@
+"""Looking into networks: any Keras model and the name of a layer."""
