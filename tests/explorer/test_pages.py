@@ -123,6 +123,7 @@ def test_a_box_is_dragged_and_moved_by_keys(page):
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_sticks_out(page, width):
     page.size(width, 900)
+    page.media(prefers_reduced_motion="reduce")  # frames are where they belong at once
     found = {}
     for view in VIEWS:
         page.go(view)
