@@ -86,6 +86,8 @@ def test_lenet_card_is_complete():
         ("resnet50_paper", (224, 224, 3), 25_557_032, None, 483),
         ("mobilenet_v1", (224, 224, 3), 4_231_976, 0.569, 315),
         ("efficientnet_b0", (224, 224, 3), 5_288_548, 0.386, None),
+        # 4; 3 blocks of 7x7 at stride 4; 2x2; 3 at 8; 2x2; 9 at 16; 2x2; 3 at 32
+        ("convnext_tiny", (224, 224, 3), 28_589_128, None, 4 + 72 + 4 + 144 + 8 + 864 + 16 + 576),
         # He 2015, table 6: 0.27 M parameters; 32x32 images: 40.6 M multiply-adds by arithmetic
         ("resnet20", (32, 32, 3), 269_722, 0.041, None),
     ],
@@ -100,6 +102,8 @@ def test_computed_figures_are_the_published_ones(name, shape, parameters, giga, 
 
 def test_sequences_and_networks_that_see_everything():
     assert kcnn.card("wavenet").receptive_field == (1024,)  # van den Oord 2016, section 2.1
+    assert "whole input" not in str(kcnn.card("tiny_convnext"))
+    assert "whole input" in str(kcnn.card("tiny_mobilenet_v3"))  # squeeze-excite averages over the image
     dense = kcnn.card("mlp")
     assert dense.receptive_field is None
     assert "receptive field  everything" in str(dense)

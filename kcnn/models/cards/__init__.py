@@ -47,6 +47,7 @@ class Card:
         multiply_adds: of convolutions and dense layers, for one input.
         receptive_field: (height, width) in pixels, or (length,), seen by a value of the last map; None where it
             sees everything, or where `notes` says why it is not known.
+        global_context: besides the field, something of the whole image comes in, as from squeeze-excite.
         notes: where widespread figures need a word.
     """
 
@@ -58,6 +59,7 @@ class Card:
     parameters: int
     multiply_adds: int
     receptive_field: tuple[int, ...] | None
+    global_context: bool
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -73,11 +75,12 @@ class Card:
 
     def _figures(self) -> list[str]:
         field = "everything" if self.receptive_field is None else "x".join(map(str, self.receptive_field))
+        context = ", and the whole input through gates" if self.global_context else ""
         return [
             f"figures, at {'x'.join(map(str, self.input_shape))}",
             f"  parameters       {self.parameters:,}",
             f"  multiply-adds    {self.multiply_adds:,}",
-            f"  receptive field  {field}",
+            f"  receptive field  {field}{context}",
         ]
 
     def _accuracy(self) -> list[str]:
@@ -129,9 +132,9 @@ def card(name: str) -> Card:
     if None in model.input_shape[1:]:
         model = build(name, image_shape=_full_shape(name, model.input_shape[1:]))
     sums = cost.totals(cost.ledger(model))
-    seen = None
+    last = None
     try:
-        seen = next((row.size for row in reversed(receptive_field.ledger(model)) if row.size is not None), None)
+        last = next((row for row in reversed(receptive_field.ledger(model)) if row.size is not None), None)
     except ConfigError as error:  # an outside layer whose connections are not known
         notes.append(f"The receptive field is not known: {error}")
     return Card(
@@ -142,7 +145,8 @@ def card(name: str) -> Card:
         input_shape=tuple(model.input_shape[1:]),
         parameters=sums["trainable"],
         multiply_adds=sums["macs"],
-        receptive_field=seen,
+        receptive_field=last.size if last else None,
+        global_context=last.global_context if last else False,
         notes=(*(published.notes if published else ()), *notes),
     )
 
