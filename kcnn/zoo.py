@@ -197,7 +197,7 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
             "model.safetensors elsewhere and give weights= the path of that file."
         ) from error
     facts = json.loads(Path(settings).read_text(encoding="utf-8")).get("pretrained_cfg", {})
-    return _fitting(name, read(Path(file)), f"hf:{repository}", from_timm(facts) if facts else None)
+    return recognise(name, read(Path(file)), f"hf:{repository}", from_timm(facts) if facts else None)
 
 
 def _from_file(name: str, path: Path) -> Pretrained:
@@ -205,10 +205,10 @@ def _from_file(name: str, path: Path) -> Pretrained:
 
     folder = path if path.is_dir() else None
     weights = read(path / "weights.safetensors" if folder else path)
-    return _fitting(name, weights, str(path), None)
+    return recognise(name, weights, str(path), None)
 
 
-def _fitting(name: str, weights: "Weights", source: str, pixels: Preprocess | None) -> Pretrained:
+def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | None = None) -> Pretrained:
     """Tell by the name of the closing layer which library `weights` come from.
 
     Raises:

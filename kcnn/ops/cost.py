@@ -184,7 +184,7 @@ _UNCOUNTED = (keras.layers.Embedding, keras.layers.PReLU, keras.layers.LayerNorm
 
 
 def _bytes(tensor: Tensor) -> int:
-    return math.prod(tensor.shape[1:]) * FLOAT32_BYTES
+    return int(math.prod(tensor.shape[1:])) * FLOAT32_BYTES
 
 
 def _count(weights: Any) -> int:

@@ -39,6 +39,7 @@ def fit_head(
         ConfigError: `model` ends otherwise.
     """
     import keras
+    import tensorflow as tf
 
     head = model.layers[-1]
     if head.name != HEAD or not isinstance(head, keras.layers.Dense) or len(head.input.shape) != 2:
@@ -57,16 +58,12 @@ def fit_head(
     loss = loss or (keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy)(
         from_logits=True
     )
-    order = np.random.default_rng(seed)
     x, y = np.concatenate(features), np.concatenate(targets)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).batch(HEAD_BATCH)
     alone.compile(keras.optimizers.Adam(HEAD_RATE), loss, metrics=["accuracy"])
-    history: dict[str, list[float]] = {"loss": [], "accuracy": []}
-    for _ in range(epochs):
-        shuffled = order.permutation(len(x))
-        fitted = alone.fit(x[shuffled], y[shuffled], batch_size=HEAD_BATCH, shuffle=False, verbose=0).history
-        for key, values in history.items():
-            values.append(float(fitted[key][0]))
-    return history
+    return {
+        key: list(map(float, values)) for key, values in alone.fit(batches, epochs=epochs, shuffle=False, verbose=0).history.items()
+    }
 
 
 def hold_norms(model: "keras.Model") -> None:
