@@ -175,7 +175,7 @@ def _from_keras(name: str, source: str, arguments: dict[str, Any], pixels: Prepr
             f"the ImageNet weights of {name} cannot be downloaded: {error}. "
             f"Without a network, put {file} into {where}, or give weights= a file."
         ) from error
-    return Pretrained(KerasWeights.of(twin), _tables(name)["keras"], pixels)
+    return Pretrained(KerasWeights.of(twin), tables(name)["keras"], pixels)
 
 
 def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
@@ -215,7 +215,7 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
         WeightsError: it is none of those that know this family, or one whose network departs from ours.
     """
     listed = set(weights.names())
-    for library, table in _tables(name).items():
+    for library, table in tables(name).items():
         found = Pretrained(weights, table, pixels)
         if found.head_name not in listed:
             continue
@@ -227,18 +227,18 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
             )
         return found
     raise WeightsError(
-        f"{source} does not end as {name} does in any library known here ({', '.join(_tables(name))}). "
+        f"{source} does not end as {name} does in any library known here ({', '.join(tables(name))}). "
         "It is of another network, or has lost its head."
     )
 
 
-def _tables(name: str) -> dict[str, "Table"]:
+def tables(name: str) -> dict[str, "Table"]:
     """Return library -> table for the family of `name`, our own names first."""
     from kcnn.weights.transplant import Table
 
-    tables = {"kcnn": Table([])}
+    found = {"kcnn": Table([])}
     module = models.MODELS.entries()[name].target.partition(":")[0]
     with contextlib.suppress(ModuleNotFoundError):  # a family, ours or a plug-in's, that exists nowhere else
         known = importlib.import_module(f"kcnn.weights.tables.{module.rpartition('.')[2]}")
-        tables |= {library: getattr(known, library)(name) for library in LIBRARIES if hasattr(known, library)}
-    return tables
+        found |= {library: getattr(known, library)(name) for library in LIBRARIES if hasattr(known, library)}
+    return found

@@ -155,7 +155,7 @@ def test_networks_without_imagenet_weights_say_so():
 
 @pytest.mark.parametrize("name", sorted(IMAGENET))
 def test_every_record_leads_somewhere(name):
-    record, tables = IMAGENET[name], zoo._tables(name)
+    record, tables = IMAGENET[name], zoo.tables(name)
     assert record.library in tables
     assert not tables[record.library].spec, "these weights would compute something else in our row"
     assert record.preprocess.channels == 3

@@ -16,6 +16,8 @@ from kcnn.models import MODELS
 from kcnn.testing.formula import images as formula_images
 from kcnn.testing.formula import scatter
 
+DEPTHWISE = ("depthwise", "dwconv", "conv_dw")  # in the names of depthwise layers, ours and keras.applications'
+
 
 def expect(condition: bool, message: str) -> None:
     """Raise `AssertionError(message)` unless `condition` holds."""
@@ -51,13 +53,28 @@ def formula_fill(model: keras.Model, gain: float = 1.0) -> None:
         path = weight.path.split("/", 1)[-1] if weight.path.startswith(model.name + "/") else weight.path
         values = scatter(math.prod(weight.shape), zlib.crc32(path.encode()) % 1000)
         if len(weight.shape) > 1:
-            fan_in = math.prod(weight.shape[:2] if "depthwise" in path else weight.shape[:-1])
+            depthwise = any(word in path for word in DEPTHWISE)
+            fan_in = math.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
             values *= gain * math.sqrt(6 / fan_in)  # at gain 1 variance 2 / fan_in, as He 2015 (1502.01852)
         elif path.endswith(("gamma", "moving_variance")):
             values = 1 + 0.3 * values
         else:
             values *= 0.1
         weight.assign(values.reshape(weight.shape).astype("float32"))
+
+
+def steady_outputs(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Fill a model by formula and return its outputs, such that rounding errors do not decide them.
+
+    The formula makes a very deep network with gates chaotic: a millionth more light gives other logits. Its kernels
+    are weakened until that stops.
+    """
+    for gain in (1.0, 0.8, 0.6):
+        formula_fill(model, gain)
+        outputs, nearby = (np.asarray(model(images * light)) for light in (1.0, 1 + 1e-6))
+        if np.abs(outputs - nearby).max() <= 2e-5 * np.abs(outputs).max():
+            break
+    return outputs
 
 
 def check_family(name: str) -> None:
@@ -178,9 +195,8 @@ def check_exports(name: str, model: keras.Model, tolerance: float = 1e-4) -> Non
     """`.keras`, SavedModel and LiteRT give what eager gives, and the output depends on the image."""
     from ai_edge_litert.interpreter import Interpreter
 
-    formula_fill(model)  # training moved the statistics
     images = formula_images(model.input_shape[1:])
-    eager = np.asarray(model(images))
+    eager = steady_outputs(model, images)
     expect(np.ptp(eager, axis=0).max() > 1e-3, f"{name}: the output does not depend on the image")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -62,7 +62,8 @@ def fit_head(
     batches = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).batch(HEAD_BATCH)
     alone.compile(keras.optimizers.Adam(HEAD_RATE), loss, metrics=["accuracy"])
     return {
-        key: list(map(float, values)) for key, values in alone.fit(batches, epochs=epochs, shuffle=False, verbose=0).history.items()
+        key: list(map(float, values))
+        for key, values in alone.fit(batches, epochs=epochs, shuffle=False, verbose=0).history.items()
     }
 
 

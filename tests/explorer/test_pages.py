@@ -11,12 +11,16 @@ pytestmark = [pytest.mark.slow]
 PAGES = ("kernel", "sizes", "counting", "receptive", "pooling", "boxes", "model")
 
 
-def test_every_page_is_there_and_asks_nobody_else(page, server):
-    for name in PAGES:
-        page.open(f"{server.address}#{name}")
-        page.until(f"document.querySelector('#page-{name}:not([hidden]) h1')")
-        assert page.run("document.querySelectorAll('nav a').length") == len(PAGES)
-        assert page.run("document.querySelector('nav [aria-current]').hash").startswith(f"#{name}")
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_loads_without_a_complaint_and_asks_nobody_else(browser, server, name):
+    page = browser.page(f"{server.address}#{name}")
+    page.until(f"document.querySelector('#page-{name}:not([hidden]) h1')")
+    assert page.run("document.querySelectorAll('nav a').length") == len(PAGES)
+    assert page.run("document.querySelector('nav [aria-current]').hash").startswith(f"#{name}")
+    page.close()
+    assert page.errors == []
+    assert len(page.requests) > 10
+    assert [url for url in page.requests if not url.startswith((server.address, "data:"))] == []
 
 
 def test_the_first_page_can_be_used_within_a_second(browser, server):

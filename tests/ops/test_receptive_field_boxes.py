@@ -123,6 +123,14 @@ def test_gradients_fill_the_box_exactly(shape, stack, place):
     check_boxes(shape, stack, place)
 
 
+@pytest.mark.parametrize("extra", [None, 0, 2])
+def test_a_transposed_layer_crops_as_its_output_size_asks(extra):
+    arguments = {"filters": 1, "kernel_size": 5, "strides": 3, "padding": "same", "output_padding": extra}
+    model = network((4, 4), [(("Conv2DTranspose", arguments), 0)])
+    for unit in ((0, 4), (5, 6), (7, 8)):
+        assert unit_box(model, 0, unit, inside=True) == reach(model, unit)
+
+
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(**NETWORKS)
