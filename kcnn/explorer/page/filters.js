@@ -96,7 +96,7 @@ export function correlate(image, kernel, divisor = 1, bias = 0) {
   });
 }
 
-export const relu = (map) => map.map((row) => row.map((value) => value));
+export const relu = (map) => map.map((row) => row.map((value) => Math.max(0, value)));
 
 // Pixels as text for the address: two hexadecimal digits each, row by row.
 export const toHex = (pixels) =>
