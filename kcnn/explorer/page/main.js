@@ -3,6 +3,9 @@
 import { h, replace } from "./dom.js";
 import { Store } from "./store.js";
 import * as arithmetic from "./arithmetic.js";
+import * as filters from "./filters.js";
+import * as geometry from "./geometry.js";
+import * as unpooling from "./unpooling.js";
 import { page as kernel } from "./kernel.js";
 import { page as sizes } from "./sizes.js";
 import { page as counting } from "./counting.js";
@@ -104,6 +107,9 @@ theme();
 show(location.hash.slice(1));
 globalThis.kcnn = {
   arithmetic,
+  filters,
+  geometry,
+  unpooling,
   go(hash) {
     show(hash);
     opened(now).store.keep();
