@@ -79,7 +79,7 @@ def features(inputs: keras.KerasTensor, spec: AlexNetSpec) -> dict[str, keras.Ke
         name, towers = f"conv{stage}", spec.towers if stage in (2, 4, 5) else 1
         padding, stride = ("valid", STRIDE) if stage == 1 else ("same", 1)
         x = keras.layers.Conv2D(
-            maps, kernel, stride, padding=padding, groups=towers, kernel_initializer="he_normal", name=name
+            maps, kernel, stride, padding=padding, groups=towers, kernel_initializer="he_uniform", name=name
         )(x)
         x = relu(x, name)
         if stage in (1, 2, 5):
@@ -113,7 +113,7 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None 
         x = keras.layers.AdaptiveAveragePooling2D(spec.cells, name="pool6")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_normal", name=layer)(x), layer)
+        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
         x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
     return keras.Model(inputs, logits(x, name, num_classes), name=name)
 

@@ -100,7 +100,7 @@ def squeeze_excite(x: keras.KerasTensor, block: Block) -> keras.KerasTensor:
     """
     name = f"{block.name}_se"
     gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-    gates = keras.layers.Conv2D(block.squeezed, 1, kernel_initializer="he_normal", name=f"{name}_reduce")(gates)
+    gates = keras.layers.Conv2D(block.squeezed, 1, kernel_initializer="he_uniform", name=f"{name}_reduce")(gates)
     gates = activate(gates, block.squeeze_activation, f"{name}_reduce")
     gates = keras.layers.Conv2D(x.shape[-1], 1, name=f"{name}_expand")(gates)
     gates = keras.layers.Activation(block.gate, name=f"{name}_gate")(gates)

@@ -115,7 +115,7 @@ def even_conv(
     Args:
         options: of `keras.layers.Conv2D`; no bias and He 2015's initialisation (1502.01852) unless told.
     """
-    settings = {"use_bias": False, "kernel_initializer": "he_normal", **options}
+    settings = {"use_bias": False, "kernel_initializer": "he_uniform", **options}
     padding = "same"
     if stride > 1 and kernel > 1:
         border = settings.get("dilation_rate", 1) * (kernel - 1) // 2

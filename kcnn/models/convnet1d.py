@@ -38,7 +38,7 @@ def features(inputs: keras.KerasTensor, spec: ConvNet1DSpec) -> dict[str, keras.
     x = inputs
     for index, (maps, taps) in enumerate(spec.convolutions, start=1):
         name = f"conv{index}"
-        x = keras.layers.Conv1D(maps, taps, padding="same", use_bias=False, kernel_initializer="he_normal", name=name)(
+        x = keras.layers.Conv1D(maps, taps, padding="same", use_bias=False, kernel_initializer="he_uniform", name=name)(
             x
         )
         x = relu(batch_norm(x, name), name)

@@ -197,7 +197,7 @@ def auxiliary_head(x: keras.KerasTensor, num_classes: int, spec: GoogLeNetSpec, 
     x = keras.layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)
     x = conv(x, maps, 1, spec, f"{name}_conv")
     x = keras.layers.Flatten(name=f"{name}_flatten")(x)
-    x = keras.layers.Dense(units, kernel_initializer="he_normal", name=f"{name}_dense")(x)
+    x = keras.layers.Dense(units, kernel_initializer="he_uniform", name=f"{name}_dense")(x)
     x = keras.layers.Dropout(0.7, name=f"{name}_dropout")(relu(x, f"{name}_dense"))
     return keras.layers.Dense(num_classes, dtype="float32", name=f"{name}_logits")(x)
 

@@ -110,7 +110,7 @@ def conv(
         padding=padding,
         dilation_rate=dilation,
         use_bias=False,
-        kernel_initializer="he_normal",
+        kernel_initializer="he_uniform",
         name=name,
     )(x)
     x = keras.layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=1e-3, scale=False, name=f"{name}_bn")(x)

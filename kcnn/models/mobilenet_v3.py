@@ -133,7 +133,7 @@ def network(name: str, spec: MobileNetV3Spec, num_classes: int, image_shape: Ima
     """Build the network of any spec, a row of `SPECS` or `dataclasses.replace` of one; see `build`."""
     inputs = image_input(name, image_shape, minimum=32)
     x = head(features(inputs, spec), 6 * spec.blocks[-1][2], spec)
-    x = keras.layers.Dense(spec.hidden, kernel_initializer="he_normal", name="hidden")(x)
+    x = keras.layers.Dense(spec.hidden, kernel_initializer="he_uniform", name="hidden")(x)
     x = activate(x, spec.activation, "hidden")
     if spec.dropout:
         x = keras.layers.Dropout(spec.dropout, name="dropout")(x)

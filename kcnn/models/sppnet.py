@@ -36,7 +36,7 @@ SPECS = {
 def strided(x: keras.KerasTensor, maps: int, kernel: int, padding: int, name: str) -> keras.KerasTensor:
     """Convolution at stride 2 and ReLU, padded evenly by `padding`."""
     x = keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    return relu(keras.layers.Conv2D(maps, kernel, 2, kernel_initializer="he_normal", name=name)(x), name)
+    return relu(keras.layers.Conv2D(maps, kernel, 2, kernel_initializer="he_uniform", name=name)(x), name)
 
 
 def features(inputs: keras.KerasTensor, spec: SPPNetSpec) -> dict[str, keras.KerasTensor]:
@@ -70,6 +70,6 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape = (None
     inputs = image_input(name, image_shape, minimum=29)
     x = SpatialPyramidPooling(spec.bins, name="spp")(features(inputs, spec)["C4"])
     for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_normal", name=layer)(x), layer)
+        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
         x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
     return keras.Model(inputs, logits(x, name, num_classes), name=name)

@@ -56,7 +56,7 @@ def pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 def features(inputs: keras.KerasTensor, spec: SqueezeNetSpec) -> dict[str, keras.KerasTensor]:
     """Return the last map at each stride: "C1" (stride 2) to "C4" (stride 16)."""
-    x = keras.layers.Conv2D(spec.stem, 3, 2, kernel_initializer="he_normal", name="stem")(inputs)
+    x = keras.layers.Conv2D(spec.stem, 3, 2, kernel_initializer="he_uniform", name="stem")(inputs)
     x = relu(x, "stem")
     levels, place = {"C1": x}, 2
     for level, modules in enumerate(spec.fires, start=2):

@@ -111,7 +111,7 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None 
     inputs = image_input(name, image_shape or (spec.side, spec.side, 3), minimum=32, fixed=True)
     x = keras.layers.Flatten(name="flatten")(features(inputs, spec)["C5"])
     for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_normal", name=layer)(x), layer)
+        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
         x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
     return keras.Model(inputs, logits(x, name, num_classes), name=name)
 
@@ -134,7 +134,7 @@ def convolutional_head(
         ConfigError: `num_classes` is not positive.
     """
     for layer, size in (("fc6", kernel), ("fc7", (1, 1))):
-        x = keras.layers.Conv2D(spec.units, size, padding=padding, kernel_initializer="he_normal", name=layer)(x)
+        x = keras.layers.Conv2D(spec.units, size, padding=padding, kernel_initializer="he_uniform", name=layer)(x)
         x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(relu(x, layer))
     return keras.layers.Conv2D(class_count("vgg", num_classes), 1, dtype="float32", name="logits")(x)
 

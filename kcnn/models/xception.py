@@ -54,7 +54,7 @@ def separable(x: keras.KerasTensor, filters: int, dilation: int, name: str) -> k
         padding="same",
         dilation_rate=dilation,
         use_bias=False,
-        pointwise_initializer="he_normal",
+        pointwise_initializer="he_uniform",
         name=name,
     )(x)
     return batch_norm(x, name, EPSILON)
@@ -103,7 +103,7 @@ def features(inputs: keras.KerasTensor, spec: XceptionSpec, output_stride: int =
     x = inputs
     for index, filters in enumerate(spec.stem, start=1):
         name, stride = f"block1_conv{index}", 2 if index == 1 else 1
-        x = keras.layers.Conv2D(filters, 3, stride, use_bias=False, kernel_initializer="he_normal", name=name)(x)
+        x = keras.layers.Conv2D(filters, 3, stride, use_bias=False, kernel_initializer="he_uniform", name=name)(x)
         x = relu(batch_norm(x, name, EPSILON), name)
     levels = {"C1": x}
     for block, filters in enumerate(spec.entry, start=2):

@@ -1,0 +1,1 @@
+"""Case studies: a claim of a source, measured here. `python -m pipelines.studies NAME`."""
