@@ -55,6 +55,12 @@ def test_one_layer_of_equal_weights_is_flat():
     assert field.sigma == pytest.approx((math.sqrt(99 / 12),) * 2, rel=1e-4)
 
 
+def test_an_open_size_is_chosen_large_enough():
+    field = measure(linear(3, kernel=31, side=None), 2, samples=1)
+    assert field.gradient.shape == (91, 91)
+    assert field.gradient.min() > 0
+
+
 def test_nothing_comes_from_outside_the_image():
     field = measure(linear(4, side=12, padding="same"), "conv3", (0, 5), samples=1)
     assert field.box == (-4, 1, 5, 10)

@@ -62,7 +62,7 @@ def test_the_border_of_a_trace():
     assert (first.position, first.corner, first.total) == ((0, 0), (-1, -1), 1 + 2 + 4 + 5)
     assert next(trace(NINE, np.ones((3, 3), int), "replicate")).total == 1 * 4 + 2 * 2 + 4 * 2 + 5
     photo = np.full((3, 3), 255, np.uint8)
-    assert next(trace(photo, np.ones((3, 3), np.uint8))).total == 2295  # not modulo 256
+    assert next(trace(photo, np.full((3, 3), 2, np.uint8))).total == 9 * 510  # not modulo 256
 
 
 def test_convolution_turns_the_kernel():

@@ -236,6 +236,12 @@ def test_branches_whose_offset_depends_on_the_size_give_the_largest_field():
 # the boxes of units
 
 
+def test_a_unit_in_the_padding_sees_nothing():
+    model = chain(layers.GroupNormalization(1), layers.ZeroPadding2D(2), shape=(8, 8, 1))
+    assert unit_box(model, 1, (0, 5), inside=True) is None
+    assert unit_box(model, 1, (3, 5), inside=True) == (0, 0, 8, 8)
+
+
 def test_a_box_may_reach_outside():
     model = chain(layers.Conv2D(1, 3, padding="same"), layers.Conv2D(1, 3, padding="same"), shape=(8, 8, 1))
     assert unit_box(model, 1, (0, 4)) == (-2, 2, 3, 7)
