@@ -17,11 +17,34 @@ def test_it_opens_with_the_two_commands():
 @pytest.mark.slow
 def test_its_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    exec(compile(first, "README.md", "exec"), names)  # noqa: S102
     # five epochs of Adam on 1,442 digits: far above guessing (0.1), below what the recipe reaches (0.99)
     assert names["model"].evaluate(names["test"], verbose=0, return_dict=True)["accuracy"] > 0.85
+
+
+@pytest.mark.slow
+def test_its_transfer_learning_runs(tmp_path, monkeypatch):
+    import keras
+    import numpy as np
+    import safetensors.numpy
+    import tensorflow as tf
+
+    import kcnn
+
+    monkeypatch.chdir(tmp_path)
+    _, *blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "".join(blocks).replace('"imagenet"', '"trunk.safetensors"')
+    assert "trunk.safetensors" in code
+    assert "fit_head" in code
+    trunk = kcnn.build("efficientnet_lite0")
+    safetensors.numpy.save_file({w.path: np.asarray(w) for w in trunk.weights}, "trunk.safetensors")
+    images, labels = np.random.default_rng(0).random((8, 64, 64, 3), "float32"), np.arange(8) % 5
+    names = {"kcnn": kcnn, "keras": keras, "train": tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    assert names["model"].output_shape == (None, 5)
+    assert names["pixels"].size == (224, 224)
 
 
 def test_every_command_it_shows_parses():
