@@ -9,8 +9,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_the_wheel_names_every_package():
-    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kcnn").rglob("__init__.py")}
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == folders | {"kcnn.pipelines"}
+    ours = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kcnn").rglob("__init__.py")}
+    recipes = {f"kcnn.{'.'.join(path.parent.relative_to(ROOT).parts)}" for path in (ROOT / "pipelines").rglob("*.py")}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == ours | recipes
 
 
 def test_constraints_hold_names_and_versions_only():

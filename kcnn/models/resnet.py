@@ -114,7 +114,12 @@ SPECS = {
         block="bottleneck", repeats=DEEP50, groups=32, group_width=4, source="Xie 2016, table 1", params=25_028_904
     ),
     "resnext101_32x8d": ResNetSpec(
-        block="bottleneck", repeats=DEEP101, groups=32, group_width=8, source="Xie 2016, section 3 (this width is torchvision's)", params=88_791_336
+        block="bottleneck",
+        repeats=DEEP101,
+        groups=32,
+        group_width=8,
+        source="Xie 2016, section 3; torchvision's width",
+        params=88_791_336,
     ),
     "wide_resnet50_2": ResNetSpec(
         block="bottleneck", repeats=DEEP50, group_width=128, source="Zagoruyko 2016, table 8", params=68_883_240

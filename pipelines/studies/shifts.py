@@ -16,10 +16,10 @@ MIDDLE = (SIDE - DIGIT) // 2
 
 
 def placed(digits: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return (N, 20, 20, 1) fields of -1 with each digit's corner at (row, column)."""
-    field = np.full((len(digits), SIDE, SIDE, 1), -1.0, "float32")
+    """Return (N, 20, 20, 1) fields of 0, with each digit's values 0..1 from its corner (row, column) on."""
+    field = np.zeros((len(digits), SIDE, SIDE, 1), "float32")
     for image, digit, row, column in zip(field, digits, rows, columns, strict=True):
-        image[row : row + DIGIT, column : column + DIGIT] = digit
+        image[row : row + DIGIT, column : column + DIGIT] = (digit + 1) / 2
     return field
 
 

@@ -17,7 +17,7 @@ def test_it_opens_with_the_two_commands():
 @pytest.mark.slow
 def test_its_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
     exec(compile(first, "README.md", "exec"), names)  # noqa: S102
     # five epochs of Adam on 1,442 digits: far above guessing (0.1), below what the recipe reaches (0.99)
