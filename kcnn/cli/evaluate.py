@@ -106,9 +106,8 @@ def _cell(value: Any) -> str:
 
 
 def _held_out(source: "Source") -> str:
-    for name in ("test", "validation"):
-        if name in source.splits:
-            return name
+    if source.held_out != "train":
+        return source.held_out
     raise DataError(
         f"{source.info.name} has neither a test nor a validation split; --split=train measures on what was learnt."
     )

@@ -1,10 +1,17 @@
 """Show a network layer by layer: output shape, parameters, multiply-adds, memory, receptive field."""
 
 import argparse
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from kcnn import atomic
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kcnn.ops.receptive_field import Field
 
 HELP = "layer table of a model, with parameters, multiply-adds, memory and receptive field"
 COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB", "field", "stride")
@@ -16,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image_shape", metavar="H,W,C", help="input in pixels; default the model's own, or 224,224,3")
     parser.add_argument("--num_classes", type=int, metavar="N", help="default the model's own")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--figure", metavar="FILE", help="draw the growth of the receptive field into a PNG")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -35,6 +43,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     rows, fields = cost.ledger(model), receptive_field.ledger(model)
     sums = cost.totals(rows) | {"peak_bytes": cost.peak_bytes(model), "dense_share": cost.dense_share(rows)}
+    if args.figure:
+        draw(args.figure, args.model, fields, model.input_shape[1:3])
     if args.json:
         layers = [
             vars(row) | {"field": field.size, "stride": field.stride} for row, field in zip(rows, fields, strict=True)
@@ -67,6 +77,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if any(field.global_context for field in fields):
         console.line("+ after a field: values of the whole image come in too, through squeeze-excite or the like")
     return 0
+
+
+def draw(file: str, name: str, fields: Sequence["Field"], image_size: Sequence[int]) -> None:
+    """Write the figure of the whole network's receptive fields to `file`.
+
+    Raises:
+        ConfigError: the file name does not end in .png, or every layer sees the whole image.
+    """
+    from kcnn.explain.field_figures import growth
+
+    if not file.endswith(".png"):
+        raise ConfigError(f"--figure is {file!r} but must be the name of a .png file.")
+    figure = growth(fields, f"Receptive fields of {name}", image_size)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=150)
+    atomic.write_bytes(Path(file), buffer.getvalue())
 
 
 def sides(shape: Iterable[float]) -> str:

@@ -105,6 +105,13 @@ class Source:
             raise DataError(f"{self.info.name}: split {name!r} has no example; there is nothing to read.")
         return found
 
+    @property
+    def held_out(self) -> str:
+        """The split that tells most about unseen images: "test", else "validation", else "train"; none is empty."""
+        return next(
+            (name for name in ("test", "validation") if name in self.splits and self.splits[name].size), "train"
+        )
+
 
 def describe(source: Source) -> dict[str, Any]:
     """Return the facts of `source` as plain values for JSON."""

@@ -77,7 +77,7 @@ def benchmark(
         if (file := folder / f"model_{name}.tflite").is_file():
             opened |= {(name, threads): open_litert(file, threads, name) for threads in THREADS}
 
-    examples = _examples(recipe, images, warn)
+    examples = _examples(recipe, info, images, warn)
     truth = _reported(folder) if examples is None else _compared(opened, signature, examples)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *recipe.preprocess.image_shape), np.uint8)
     image = pixels if examples is None else examples["image"][:1]
@@ -98,13 +98,13 @@ def benchmark(
     ]
 
 
-def _examples(recipe: Any, images: int, warn: Callable[[str], object]) -> dict[str, np.ndarray] | None:
-    from kcnn.data import open_source
-    from kcnn.export.samples import held_out, sample
+def _examples(recipe: Any, info: Any, images: int, warn: Callable[[str], object]) -> dict[str, np.ndarray] | None:
+    from kcnn.export.samples import sample
+    from kcnn.train.weights import open_data
 
     try:
-        source = open_source(recipe.data)
-        return sample(source.split(held_out(source)), recipe.preprocess, images)
+        source = open_data(recipe, info)
+        return sample(source.split(source.held_out), recipe.preprocess, images)
     except KcnnError as error:
         warn(f"{error} Accuracy and difference are those of {REPORT}.")
         return None

@@ -149,9 +149,9 @@ def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: 
     """
     from kcnn.export import parity, timing
     from kcnn.export.anatomy import anatomy
-    from kcnn.export.samples import held_out, sample
+    from kcnn.export.samples import sample
 
-    split = held_out(trained.source)
+    split = trained.source.held_out
     examples = sample(trained.source.split(split), trained.facts.preprocess, options.check_images)
     images = examples["image"]
     note(f"export: comparing every format with Keras on {len(images)} images of {split!r}")

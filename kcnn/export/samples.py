@@ -4,15 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.preprocess import prepare
-from kcnn.data.source import Source, Split
+from kcnn.data.source import Split
 from kcnn.errors import DataError
 from kcnn.recipe import Preprocess
-
-
-def held_out(source: Source) -> str:
-    """Return the name of the split that tells most about unseen images: test, else validation, else train."""
-    sizes = {name: split.size for name, split in source.splits.items()}
-    return next((name for name in ("test", "validation") if sizes.get(name)), "train")
 
 
 def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray]:

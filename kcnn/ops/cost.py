@@ -70,8 +70,8 @@ def ledger(model: keras.Model) -> list[Row]:
                 name=name,
                 kind=type(layer).__name__,
                 output=tuple(output[1:]),
-                params=_count(layer.weights) if first else 0,
-                trainable=_count(layer.trainable_weights) if first else 0,
+                params=_count(getattr(layer, "weights", ())) if first else 0,
+                trainable=_count(getattr(layer, "trainable_weights", ())) if first else 0,
                 macs=multiply_adds(layer, inputs, output),
                 activation_bytes=0 if isinstance(layer, IN_PLACE) else sum(map(_bytes, call.outputs)),
             )

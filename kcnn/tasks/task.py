@@ -25,14 +25,12 @@ class Signature:
         answers: (dict of output name -> batch of arrays) -> array (N, ...) of discrete answers. Formats of one
             model agree where these are equal, and are right where they equal `truth`.
         truth: (batch of example dicts, stacked) -> array (N, ...) to hold `answers` against.
-        labels: one line per class, written to labels.txt and into the `.tflite`.
     """
 
     outputs: tuple[str, ...]
     finish: Callable[[Any], dict[str, Any]]
     answers: Callable[[dict[str, np.ndarray]], np.ndarray]
     truth: Callable[[dict[str, np.ndarray]], np.ndarray]
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def check_config(task: Task, recipe: Recipe) -> None:
 
 def check_batches(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
     """Batches are (inputs, targets) as their element spec says, of the batch size, finite, and fit the model."""
-    for training, split in ((True, "train"), (False, held_out(source))):
+    for training, split in ((True, "train"), (False, source.held_out)):
         where = f"task {task.name!r}: dataset(split={split!r}, training={training})"
         dataset = task.dataset(recipe, source, split, training=training)
         spec = dataset.element_spec
@@ -153,8 +153,8 @@ def check_signature(task: Task, recipe: Recipe, source: Source, model: keras.Mod
     """The exported signature gives the outputs it names, equal to eager within 1e-5; answers and truth line up."""
     where = f"task {task.name!r}: signature"
     signature = task.signature(recipe, source.info)
-    split = source.split(held_out(source))
-    inputs = next(iter(task.dataset(recipe, source, held_out(source), training=False)))[0]
+    split = source.split(source.held_out)
+    inputs = next(iter(task.dataset(recipe, source, source.held_out, training=False)))[0]
     eager = {name: np.asarray(value) for name, value in signature.finish(model(inputs, training=False)).items()}
     expect(
         set(eager) == set(signature.outputs),
@@ -185,9 +185,9 @@ def check_signature(task: Task, recipe: Recipe, source: Source, model: keras.Mod
 def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
     """`decode` gives a dict of plain values; `draw` makes a uint8 (H, W, 3) picture of prediction and target."""
     where = f"task {task.name!r}"
-    example = source.split(held_out(source)).read(tf.constant(0, tf.int64))
+    example = source.split(source.held_out).read(tf.constant(0, tf.int64))
     example = {key: np.asarray(value) for key, value in example.items()}
-    inputs = next(iter(task.dataset(recipe, source, held_out(source), training=False)))[0]
+    inputs = next(iter(task.dataset(recipe, source, source.held_out, training=False)))[0]
     outputs = task.signature(recipe, source.info).finish(model(inputs, training=False))
     first = {name: np.asarray(value)[0] for name, value in outputs.items()}
     prediction = task.decode(first, source.info, example["image"].shape[:2])
@@ -201,7 +201,7 @@ def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model
 
 def check_evaluate(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
     """`evaluate` returns a dict of plain values, with a bad example too, and the data set leaves that one out."""
-    split, bad = held_out(source), frozenset({0})
+    split, bad = source.held_out, frozenset({0})
     with tempfile.TemporaryDirectory() as folder:
         for left_out in (frozenset(), bad):
             report = task.evaluate(model, recipe, source, split, left_out, Path(folder))
@@ -209,11 +209,6 @@ def check_evaluate(task: Task, recipe: Recipe, source: Source, model: keras.Mode
     found = sum(len(batch[0]) for batch in _batches(task.dataset(recipe, source, split, training=False, bad=bad)))
     size = source.split(split).size - 1
     expect(found == size, f"task {task.name!r}: dataset(bad={{0}}) gives {found} examples but must give {size}.")
-
-
-def held_out(source: Source) -> str:
-    """Return the name of the split to measure on: "test", else "validation"."""
-    return "test" if "test" in source.splits else "validation"
 
 
 def _expect_plain(value: Any, what: str) -> None:

@@ -16,7 +16,7 @@ from kcnn.tasks.task import Signature
 # twice that is allowed, for fp32 the rounding of float32 itself.
 BOUNDS = {"fp32": 1e-5, "fp16": 5e-3, "dynamic": 4e-2, "int8": 1.2e-1}
 RECORD = Preprocess(size=(16, 16))
-SIGNATURE = Signature(outputs=("p",), finish=lambda y: {"p": y}, answers=None, truth=None, labels=("a", "b", "c"))
+SIGNATURE = Signature(outputs=("p",), finish=lambda y: {"p": y}, answers=None, truth=None)
 
 
 @pytest.mark.parametrize("name", BOUNDS)

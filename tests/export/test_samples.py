@@ -9,7 +9,7 @@ import tensorflow as tf
 from kcnn.data import open_source
 from kcnn.data.source import Source
 from kcnn.errors import DataError
-from kcnn.export.samples import held_out, sample
+from kcnn.export.samples import sample
 from kcnn.recipe import Preprocess
 
 RECORD = Preprocess(size=(8, 8), channel_order="gray")
@@ -50,7 +50,7 @@ def test_unreadable_examples_are_left_out():
 
 def test_held_out_prefers_test_then_validation():
     whole = open_source("digits")
-    assert held_out(whole) == "test"
+    assert whole.held_out == "test"
     rest = {name: split for name, split in whole.splits.items() if name != "test"}
-    assert held_out(Source(info=whole.info, splits=rest)) == "validation"
-    assert held_out(Source(info=whole.info, splits={"train": rest["train"]})) == "train"
+    assert Source(info=whole.info, splits=rest).held_out == "validation"
+    assert Source(info=whole.info, splits={"train": rest["train"]}).held_out == "train"

@@ -111,7 +111,7 @@ def test_bgr_models_take_rgb_images(tmp_path):
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
     labels = ("blue", "green", "red")
-    signature = Signature(outputs=("p",), finish=lambda y: {"p": y}, answers=None, truth=None, labels=labels)
+    signature = Signature(outputs=("p",), finish=lambda y: {"p": y}, answers=None, truth=None)
     record = Preprocess(size=(4, 4), scale=1.0, mean=(0.0,), std=(1.0,), channel_order="bgr")
     write(model, Facts(name="n", task="t", preprocess=record, labels=labels), signature, tmp_path / "m")
     red = np.full((1, 6, 5, 3), (200, 0, 0), np.uint8)

@@ -40,7 +40,6 @@ def signature(recipe: "Recipe", info: "Info") -> Signature:
         finish=lambda logits: {"probabilities": squash(tf.cast(logits, tf.float32))},
         answers=answers,
         truth=lambda examples: np.asarray(examples["label"], "int32"),
-        labels=info.classes,
     )
 
 

@@ -85,7 +85,6 @@ def signature(recipe, info):
         finish=lambda outputs: {"brightness": tf.cast(outputs, tf.float32)},
         answers=lambda outputs: steps(outputs["brightness"][:, 0]),
         truth=lambda examples: steps(np.mean(examples["image"] / 255, axis=(1, 2, 3))),
-        labels=(),
     )
 
 
