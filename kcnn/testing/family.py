@@ -69,7 +69,7 @@ def steady_outputs(model: keras.Model, images: np.ndarray) -> np.ndarray:
     The formula makes a very deep network with gates chaotic: a millionth more light gives other logits. Its kernels
     are weakened until that stops.
     """
-    for gain in (1.0, 0.8, 0.6):
+    for gain in (1.0, 0.95, 0.9, 0.85, 0.8):
         formula_fill(model, gain)
         outputs, nearby = (np.asarray(model(images * light)) for light in (1.0, 1 + 1e-6))
         if np.abs(outputs - nearby).max() <= 2e-5 * np.abs(outputs).max():
