@@ -19,6 +19,9 @@ from kcnn.testing.formula import scatter
 DEPTHWISE = ("depthwise", "dwconv", "conv_dw")  # in the names of depthwise layers, ours and keras.applications'
 
 
+LARGE = 128  # pixels
+
+
 def expect(condition: bool, message: str) -> None:
     """Raise `AssertionError(message)` unless `condition` holds."""
     if not condition:
@@ -37,8 +40,13 @@ def small_side(name: str) -> int:
 
 
 def small_shape(model: keras.Model) -> tuple[int, ...]:
-    """Return the shape of an image or sequence on which the model is quick: its own where fixed, else `small_side`."""
-    return tuple(side or small_side(model.name) for side in model.input_shape[1:])
+    """Return the shape of an image or sequence on which the model is quick.
+
+    Open sizes become `small_side`. A fixed size above `LARGE` becomes 67, the least that AlexNet's strides leave
+    something of: what is flattened there decides how large the first dense layer is.
+    """
+    *sides, channels = model.input_shape[1:]
+    return (*(67 if (side or 0) > LARGE else side or small_side(model.name) for side in sides), channels)
 
 
 def formula_fill(model: keras.Model, gain: float = 1.0) -> None:
