@@ -153,6 +153,23 @@ def test_networks_without_imagenet_weights_say_so():
         kcnn.build("lenet5", weights="imagenet")
 
 
+def test_weights_that_only_a_name_tells_apart_need_that_name(tmp_path):
+    # timm's mobilenetv3_small_100 pads evenly, tf_mobilenetv3_small_100 as TensorFlow does; inside they look the same
+    state = twins.formula_state(kcnn.build("mobilenet_v3_small"), twins.table("mobilenet_v3_small", "timm"))
+    for file in ("plain.safetensors", "tf_small.safetensors"):
+        safetensors.numpy.save_file(state, tmp_path / file)
+    with pytest.raises(WeightsError, match="must contain 'tf_'"):
+        kcnn.build("mobilenet_v3_small", weights=tmp_path / "plain.safetensors")
+    assert kcnn.build("mobilenet_v3_small", weights=tmp_path / "tf_small.safetensors").output_shape == (None, 1000)
+
+
+def test_torchvision_networks_that_pad_otherwise_are_refused(tmp_path):
+    state = twins.formula_state(kcnn.build("mobilenet_v2"), twins.table("mobilenet_v2", "torchvision"))
+    safetensors.numpy.save_file(state, tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match="departs from ours in"):
+        kcnn.build("mobilenet_v2", weights=tmp_path / "weights.safetensors")
+
+
 @pytest.mark.parametrize("name", sorted(IMAGENET))
 def test_every_record_leads_somewhere(name):
     record, tables = IMAGENET[name], zoo.tables(name)

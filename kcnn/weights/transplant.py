@@ -27,11 +27,14 @@ class Table:
             pattern with a slash is tried on "layer/variable" and gives a full name of theirs; others are tried on
             the layer's name and give theirs. A name without a rule is the same in both libraries.
         ignore: pattern of their weights that our network does without, such as auxiliary heads.
+        mark: what the file's or repository's name must contain, where a network that computes something else has the
+            same names inside.
         spec: fields of our row that must be replaced for our network to compute what theirs does, such as padding.
     """
 
     rules: Sequence[Rule]
     ignore: str = r"(?!)"
+    mark: str = ""
     spec: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -68,7 +68,7 @@ def torchvision_layer(block: str, layers: Sequence[str], kind: str, norm: bool) 
 
 def timm(name: str) -> Table:
     """timm's tf_efficientnet_b0 to b7 and tf_efficientnet_lite0 to lite4, which pad as TensorFlow does."""
-    return Table(timm_rules(lambda stage: FIRST if stage == 1 else LATER))
+    return Table(timm_rules(lambda stage: FIRST if stage == 1 else LATER), mark="tf_")
 
 
 def timm_rules(convolutions: Callable[[int], Mapping[str, str]]) -> list[Rule]:

@@ -32,7 +32,7 @@ def _layers(stage: int) -> tuple[str, ...]:
 
 def timm(name: str) -> Table:
     """timm's tf_efficientnetv2_b0 to b3 and tf_efficientnetv2_s, which pad as TensorFlow does."""
-    return Table(timm_rules(_convolutions))
+    return Table(timm_rules(_convolutions), mark="tf_")
 
 
 def _convolutions(stage: int) -> dict[str, str]:

@@ -63,7 +63,8 @@ def timm(name: str) -> Table:
             (BLOCK, lambda match: _timm_block(match, size)),
             ("hidden", "conv_head"),
             ("logits", "classifier"),
-        ]
+        ],
+        mark="tf_",
     )
 
 
