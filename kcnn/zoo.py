@@ -225,11 +225,11 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
                 f"{source} is {library}'s {name}, which departs from ours in {told}: its weights would compute "
                 "something else here. Take 'imagenet', or another network."
             )
-        if table.mark not in source:
+        if table.mark not in source.rpartition("/")[2]:
             raise WeightsError(
-                f"{source} may be {library}'s own {name} or the one with TensorFlow's padding: the weights have the same "
-                f"names, and only the latter fits here. Its name must contain {table.mark!r}, as in hf:timm/tf_...; "
-                "rename the file if you know that it is that one."
+                f"{source} may be {library}'s own {name} or the one with TensorFlow's padding: inside they look alike, "
+                f"and only the latter fits here. Its name must contain {table.mark!r}, as in hf:timm/tf_...; rename the "
+                "file if you know that it is that one."
             )
         return found
     raise WeightsError(
