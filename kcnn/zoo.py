@@ -228,8 +228,8 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
         if table.mark not in source.rpartition("/")[2]:
             raise WeightsError(
                 f"{source} may be {library}'s own {name} or the one with TensorFlow's padding: inside they look alike, "
-                f"and only the latter fits here. Its name must contain {table.mark!r}, as in hf:timm/tf_...; rename the "
-                "file if you know that it is that one."
+                f"and only the latter fits here. Its name must contain {table.mark!r}, as in hf:timm/tf_...; rename "
+                "the file if you know that it is that one."
             )
         return found
     raise WeightsError(
