@@ -17,3 +17,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real images are not at {folder}; set KCNN_TEST_DATA to their folder")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, so that its fixtures are made once; `spread` files go to all."""
+    for item in items:
+        name = item.nodeid if item.get_closest_marker("spread") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(name))

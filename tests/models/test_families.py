@@ -24,6 +24,7 @@ def test_row(name):
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 @pytest.mark.parametrize("name", LARGE)
 def test_large_row(name):
     harness.check_family(name)
