@@ -14,19 +14,14 @@ from kcnn.testing import family as harness
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 TINY = [name for name in kcnn.list_models() if name.startswith("tiny_")]
-SMALL = [*TINY, "lenet5", "lenet5_tanh", "lenet5_1998", "mlp"]
-LARGE = [name for name in kcnn.list_models() if name not in SMALL]
+QUICK = ["tiny_mlp", "tiny_lenet5", "tiny_resnet", "tiny_mobilenet_v2"]  # one of each kind; the others are slow
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_row(name):
-    harness.check_family(name)
-
-
-@pytest.mark.slow
 @pytest.mark.spread
-@pytest.mark.parametrize("name", LARGE)
-def test_large_row(name):
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in kcnn.list_models()]
+)
+def test_row(name):
     harness.check_family(name)
 
 
