@@ -148,6 +148,14 @@ def test_gray_images_are_refused_before_anything_is_read():
         kcnn.build("mobilenet_v2", weights="imagenet", image_shape=(96, 96, 1))
 
 
+def test_a_damaged_number_is_noticed(tmp_path):
+    tensors = {weight.path: np.asarray(weight).copy() for weight in kcnn.build("tiny_resnet").weights}
+    tensors["stem/kernel"][0, 0, 0, 0] = np.nan
+    safetensors.numpy.save_file(tensors, tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match="'stem' of the file holds NaN"):
+        kcnn.build("tiny_resnet", weights=tmp_path)
+
+
 def test_networks_without_imagenet_weights_say_so():
     with pytest.raises(UnknownNameError, match="unknown ImageNet weights of 'lenet5'"):
         kcnn.build("lenet5", weights="imagenet")

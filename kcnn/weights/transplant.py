@@ -83,7 +83,7 @@ def collect(model: keras.Model, weights: Weights, table: Table, head: bool) -> t
     """Return "layer/variable" of ours -> values, and the names of theirs that these have.
 
     Raises:
-        WeightsError: a weight is missing or has another shape.
+        WeightsError: a weight is missing, has another shape, or is not finite.
     """
     found, used, missing = {}, set(), []
     for layer in weighted_layers(model):
@@ -143,8 +143,10 @@ def fitted(values: np.ndarray, shape: tuple[int, ...], key: str, name: str) -> n
     """Return `values` in `shape`; axes of length 1 may differ, as between a dense layer and a 1x1 convolution.
 
     Raises:
-        WeightsError: the shapes differ in more than that.
+        WeightsError: the shapes differ in more than that, or not every number is finite.
     """
+    if not np.isfinite(values).all():
+        raise WeightsError(f"{name!r} of the file holds NaN or infinite numbers; it is damaged. Download it again.")
     if [n for n in values.shape if n != 1] != [n for n in shape if n != 1]:
         raise WeightsError(
             f"{key} has shape {shape} but {name!r} of the file has {values.shape}. "
