@@ -15,7 +15,7 @@ LEVELS = {
     "ops": 1,
     "layers": 2, "weights": 2,
     "models": 3, "data": 3,
-    "explain": 4, "zoo": 4,
+    "adversarial": 4, "explain": 4, "zoo": 4,
     "tasks": 5,
     "train": 6,
     "export": 7,

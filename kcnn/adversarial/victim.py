@@ -1,0 +1,269 @@
+"""The network under attack, seen from the pixels: logits and gradients of images 0..255, whatever the model expects."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kcnn.adversarial.aim import Aim
+from kcnn.adversarial.climb import climb
+from kcnn.data.preprocess import normalise
+from kcnn.errors import ConfigError, ShapeError
+from kcnn.ops import graph
+from kcnn.recipe import Preprocess
+
+Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+TINY = 1e-30  # least probability whose logarithm is taken
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Softmax cross-entropy (N,) of (N, classes) logits and class ids (N,)."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
+
+
+def weighted_sum(logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return the sum (N,) of (N, classes) logits, each times its weight; its gradient is that of any linear score."""
+    return tf.reduce_sum(logits * tf.cast(weights, tf.float32), axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Victim:
+    """A classifier and the record that says how pixels become its inputs.
+
+    Attributes:
+        model: from (N, H, W, C) inputs to (N, classes) logits; where it ends in softmax, their logarithm stands in.
+        preprocess: size, scale, mean, std and channel order that the model expects.
+        batch_size: images computed at once; bounds the memory.
+    """
+
+    model: keras.Model
+    preprocess: Preprocess
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        ins, outs = self.model.inputs or [], self.model.outputs if self.model.inputs else []
+        right = len(ins) == len(outs) == 1 and len(ins[0].shape) == 4 and len(outs[0].shape) == 2
+        wanted = (None, *self.preprocess.image_shape)
+        fits = right and all(a in (None, b) for a, b in zip(ins[0].shape[1:], wanted[1:], strict=True))
+        if not fits or outs[0].shape[-1] < 2:
+            raise ShapeError(
+                f"model {self.model.name!r} maps {[t.shape for t in ins]} to {[t.shape for t in outs]}, but an attack "
+                f"needs one image {wanted} as preprocess says, and (None, classes) scores of at least two classes.",
+                expected=wanted,
+                actual=[t.shape for t in ins],
+            )
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size} but must be at least 1.")
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return int(self.model.outputs[0].shape[-1])
+
+    def scores(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Return (N, classes) float32 logits of (N, H, W, C) float pixels 0..255, as graph operations."""
+        outputs = tf.cast(self.model(normalise(pixels, self.preprocess), training=False), tf.float32)
+        return tf.math.log(tf.maximum(outputs, TINY)) if self._is_softmax else outputs
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return (N, classes) float32 logits of (N, H, W, C) images, uint8 or float 0..255."""
+        return self.batched(self._logits, np.asarray(images, "float32"))[0]
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return the class ids (N,) that the model gives to images, uint8 or float 0..255."""
+        return self.logits(images).argmax(axis=-1)
+
+    def gradient(self, images: np.ndarray, objective: Objective, targets: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Differentiate a score of the logits by the pixels.
+
+        Args:
+            images: (N, H, W, C) float, 0..255.
+            objective: (logits (N, classes), targets of the batch) -> (N,); a named function, as it is traced once.
+            targets: (N, ...) handed on to `objective`.
+
+        Returns: gradient (N, H, W, C) per unit of a pixel, logits (N, classes); float32.
+
+        Raises:
+            ConfigError: no gradient reaches the pixels (the layer is named), or it is not finite.
+        """
+        self.check_gradients()
+        found = self.batched(functools.partial(self._gradient, objective), np.asarray(images, "float32"), targets)
+        if not np.isfinite(found[0]).all():
+            raise ConfigError(self._not_finite)
+        return found
+
+    def batched(self, function: Callable[..., tuple[Any, ...]], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Call `function` on `batch_size` rows of the arrays at a time and join what it returns."""
+        count = len(arrays[0])
+        parts = [
+            function(*(tf.constant(array[at : at + self.batch_size]) for array in arrays))
+            for at in range(0, count, self.batch_size)
+        ]
+        return tuple(np.concatenate([np.asarray(part) for part in column]) for column in zip(*parts, strict=True))
+
+    def aim(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        target: int | np.ndarray | None = None,
+        *,
+        whole: bool = True,
+    ) -> Aim:
+        """Say what an attack is to change; everything is checked here, before work starts.
+
+        Args:
+            images: (N, H, W, C), uint8 or float 0..255, at the size of `preprocess`; N >= 1.
+            labels: (N,) class ids to lead away from; by default what the model says.
+            target: class id, or one each, to lead to; by default any other than the label.
+            whole: round results to uint8, within the bound that was asked for; False keeps fractions of a pixel.
+
+        Raises:
+            ShapeError: images of another size or number of channels, or labels of another length.
+            ConfigError: pixels outside 0..255, or labels or targets outside the classes or equal to each other.
+        """
+        pixels = self._checked(images)
+        labels = self.predict(pixels) if labels is None else self._ids("labels", labels, len(pixels))
+        if target is not None:
+            target = np.broadcast_to(target, len(pixels)) if np.ndim(target) == 0 else target
+            target = self._ids("target", target, len(pixels))
+            if (target == labels).any():
+                raise ConfigError(
+                    f"target of image {int(np.argmax(target == labels))} is its own class {labels[target == labels][0]}"
+                    "; choose another class, or leave such images out."
+                )
+        return Aim(self, pixels, labels, target, whole)
+
+    def check_gradients(self) -> None:
+        """Find out, once, whether gradients reach the pixels.
+
+        Raises:
+            ConfigError: they do not, with the layer that stops them, or they are not finite.
+        """
+        if self._gradients_are == "absent":
+            raise ConfigError(
+                f"no gradient of model {self.model.name!r} reaches its pixels: {self._blocker()}. "
+                "Replace that operation by a differentiable one, or use an attack without gradients (one_pixel)."
+            )
+        if self._gradients_are == "not finite":
+            raise ConfigError(self._not_finite)
+
+    @property
+    def _not_finite(self) -> str:
+        return (
+            f"model {self.model.name!r} gives gradients that are not finite (NaN or infinite). Its weights may have "
+            "overflowed: train it again with a smaller train.learning_rate, and check `preprocess`."
+        )
+
+    @functools.cached_property
+    def _is_softmax(self) -> bool:
+        last = list(graph.calls(self.model))[-1].layer
+        return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
+
+    @functools.cached_property
+    def _logits(self) -> Callable[..., Any]:
+        return tf.function(lambda pixels: (self.scores(pixels),), input_signature=[self._spec], autograph=False)
+
+    @functools.cached_property
+    def _gradient(self) -> Callable[..., Any]:
+        """In a graph: eager gradients would also be taken by the kernels, which nobody asks for."""
+
+        def slopes(objective: Objective, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(pixels)
+                logits = self.scores(pixels)
+                total = tf.reduce_sum(objective(logits, targets))
+            return tape.gradient(total, pixels, unconnected_gradients=tf.UnconnectedGradients.ZERO), logits
+
+        return tf.function(slopes, reduce_retracing=True, autograph=False)
+
+    @functools.cached_property
+    def climber(self) -> Callable[..., tuple[tf.Tensor]]:
+        """The graph behind `kcnn.adversarial.climb.ascend`, traced once for each norm."""
+
+        def climbing(norm: str, sign: tf.Tensor, eps: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor]:
+            step, steps, pixels, start, goal = rest
+            return (
+                climb(
+                    lambda x: sign * cross_entropy(self.scores(x), goal),
+                    pixels,
+                    start,
+                    eps=eps,
+                    step=step,
+                    steps=steps,
+                    norm=norm,
+                ),
+            )
+
+        return tf.function(climbing, reduce_retracing=True, autograph=False)
+
+    @property
+    def _spec(self) -> tf.TensorSpec:
+        return tf.TensorSpec((None, *self.preprocess.image_shape), tf.float32)
+
+    @functools.cached_property
+    def _probe(self) -> tf.Tensor:
+        noise = np.random.default_rng(0).uniform(0, 255, (2, *self.preprocess.image_shape))
+        return tf.constant(np.concatenate([noise, 64 + noise[:1] / 2]), tf.float32)
+
+    @functools.cached_property
+    def _gradients_are(self) -> str:
+        weights = tf.constant(np.random.default_rng(0).uniform(0.5, 1, (3, self.classes)), tf.float32)
+        slopes = self._gradient(weighted_sum, self._probe, weights)[0].numpy()
+        if not np.isfinite(slopes).all():
+            return "not finite"
+        return "there" if slopes.any() else "absent"
+
+    def _blocker(self) -> str:
+        """Name the first layer behind which no gradient is left."""
+
+        def slopes(pixels: tf.Tensor, row: int) -> tf.Tensor:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(pixels)
+                values = tf.cast(graph.run(self.model, [normalise(pixels, self.preprocess)], row), tf.float32)
+                total = tf.reduce_sum(values * tf.random.stateless_uniform(tf.shape(values), (1, 2)))
+            return tape.gradient(total, pixels, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        trace = tf.function(slopes, autograph=False)
+        reached = True
+        for row, call in enumerate(graph.calls(self.model)):
+            before, reached = reached, bool(np.any(trace(self._probe, row)))
+            if before and not reached:
+                return f"layer {call.name!r} ({type(call.layer).__name__}) has none"
+        return "its scores do not depend on them"
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        wanted = self.preprocess.image_shape
+        if images.ndim != 4 or images.shape[1:] != wanted or not len(images):
+            raise ShapeError(
+                f"images are {images.shape} but must be (N, {', '.join(map(str, wanted))}), N >= 1; "
+                "resize them with kcnn.data.preprocess.prepare.",
+                expected=(None, *wanted),
+                actual=images.shape,
+            )
+        pixels = images.astype("float32")
+        if not (pixels.min() >= 0 and pixels.max() <= 255):
+            raise ConfigError(
+                f"images have values {pixels.min():g}..{pixels.max():g} but an attack works on pixels 0..255, before "
+                "any scaling; give the images as they were decoded."
+            )
+        return pixels
+
+    def _ids(self, what: str, values: Any, count: int) -> np.ndarray:
+        found = np.asarray(values)
+        if found.shape != (count,):
+            raise ShapeError(
+                f"{what} are {found.shape} but must be one class id for each of {count} images.",
+                expected=(count,),
+                actual=found.shape,
+            )
+        if found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= self.classes:
+            raise ConfigError(
+                f"{what} lie in {found.min()}..{found.max()} ({found.dtype}) but must be whole numbers in "
+                f"0..{self.classes - 1}: the model has {self.classes} classes."
+            )
+        return found.astype("int64")
