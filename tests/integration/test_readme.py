@@ -43,6 +43,7 @@ def test_its_transfer_learning_runs(tmp_path, monkeypatch):
     images, labels = np.random.default_rng(0).random((8, 64, 64, 3), "float32"), np.arange(8) % 5
     names = {"kcnn": kcnn, "keras": keras, "train": tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)}
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    assert (names["first"].output(227), names["first"].fits(227), names["first"].fits(224)) == (55, True, False)
     assert names["model"].output_shape == (None, 5)
     assert names["pixels"].size == (224, 224)
 
