@@ -2,10 +2,11 @@
 
     .venv/bin/python tools/regen_goldens.py tiny [NAME ...]     outputs of the `tiny_*` rows
     python tools/regen_goldens.py twins [NAME ...]              outputs of torchvision's and timm's networks
+    python tools/regen_goldens.py explain                       captum's maps of a small network
 
-`twins` needs torch, torchvision and timm (the extra [parity]) and no TensorFlow. Weights and images come from
-formulas (kcnn/testing/formula.py), so the files depend on the architecture alone. A changed golden of a `tiny_*` row is
-a changed network: say so in CHANGELOG under "Numbers changed".
+`twins` needs torch, torchvision and timm (the extra [parity]), `explain` torch and captum; neither TensorFlow.
+Weights and images come from formulas (kcnn/testing/formula.py), so the files depend on the architecture alone. A
+changed golden of a `tiny_*` row is a changed network: say so in CHANGELOG under "Numbers changed".
 """
 
 import importlib
@@ -49,7 +50,7 @@ GAINS = {"efficientnet_v2_s": 0.8}  # of the kernels, where the formula's own ma
 
 def main() -> None:
     kind, *names = sys.argv[1:] or ["tiny"]
-    {"tiny": tiny, "twins": twins}[kind](names)
+    {"tiny": tiny, "twins": twins, "explain": explain}[kind](names)
 
 
 def tiny(names: list[str]) -> None:
@@ -95,6 +96,36 @@ def twins(names: list[str]) -> None:
         record |= {"gain": gain} if gain != 1.0 else {}
         write(GOLDENS / "twins" / f"{name}.json", record | {"weights": parameters, "outputs": outputs})
         print(f"{name}: {parameters:,} weights, first logits {outputs[str(sides[0])][0][:3]}")
+
+
+def explain(names: list[str]) -> None:
+    sys.path.insert(0, str(ROOT))
+    import captum
+    import torch
+    from captum import attr
+    from torch import nn
+
+    from kcnn.testing import formula
+
+    body = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU()]
+    network = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)).eval()
+    for key, values in network.state_dict().items():
+        values.copy_(torch.from_numpy(formula.torch_values(key, tuple(values.shape))))
+    images = torch.from_numpy(formula.images((14, 14, 3)).transpose(0, 3, 1, 2).copy()).requires_grad_()
+    target = torch.tensor([1, 3])
+    window = {"sliding_window_shapes": (3, 5, 4), "strides": (3, 3, 2), "baselines": 0.25}
+    found = {
+        "saliency": attr.Saliency(network).attribute(images, target, abs=False),
+        "integrated_gradients": attr.IntegratedGradients(network).attribute(images, target=target, n_steps=32),
+        "guided_backprop": attr.GuidedBackprop(network).attribute(images, target),
+        "deconvnet": attr.Deconvolution(network).attribute(images, target),
+        "deconvnet_unit": attr.NeuronDeconvolution(network, network[3]).attribute(images, (2, 1, 3)),
+        "occlusion": attr.Occlusion(network).attribute(images, target=target, **window),
+        "grad_cam": attr.LayerGradCam(network, network[4]).attribute(images, target, relu_attributions=True),
+    }
+    maps = {name: rounded(values.detach().numpy().transpose(0, 2, 3, 1)) for name, values in found.items()}
+    write(GOLDENS / "explain.json", {"library": f"captum {captum.__version__}", "maps": maps})
+    print({name: tuple(values.shape) for name, values in found.items()})
 
 
 def rounded(values: np.ndarray) -> list:

@@ -1,0 +1,60 @@
+"""Whether a map depends on what the network has learnt (Adebayo 2018, 1810.03292, section 3)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kcnn.explain.core import Target, ask
+
+
+def randomised(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Return a copy of a functional or Sequential model whose every weight array is shuffled; the model stays.
+
+    Shuffling keeps the range of each array, so that scores stay finite and only what was learnt is gone.
+    """
+    copy = keras.models.clone_model(model)
+    generator = np.random.default_rng(seed)
+    copy.set_weights([generator.permutation(values.ravel()).reshape(values.shape) for values in model.get_weights()])
+    return copy
+
+
+def sanity_check(
+    method: Callable[..., np.ndarray],
+    model: keras.Model,
+    images: Any,
+    target: Target = None,
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> np.ndarray:
+    """Return how alike the maps of a network and of its randomised copy are.
+
+    Args:
+        method: such as `grad_cam`: (model, images, target, **options) -> (N, ...).
+        model, images, target: as in `kcnn.explain.core.ask`; the target is the trained network's in both.
+        seed: of the shuffle.
+        **options: of the method.
+
+    Returns: (N,) rank correlation of absolute values, -1..1 (figure 3 of the paper). Near 1 the method shows the
+        image, not the network.
+    """
+    question = ask(model, images, target)
+    fixed: Any = question.choose or question.targets
+    pair = [method(one, question.images, fixed, **options) for one in (model, randomised(model, seed))]
+    trained, random = (np.abs(values).reshape(len(values), -1) for values in pair)
+    return np.array([_rank_correlation(*rows) for rows in zip(trained, random, strict=True)])
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    ranks = [_ranks(values) for values in (one, other)]
+    if min(np.ptp(values) for values in ranks) == 0:  # a constant map is like no other
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of each value; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[place.ravel()]
