@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import models
 from kcnn.errors import ResourceError, ShapeError, UnknownNameError, WeightsError
-from kcnn.recipe import Preprocess
+from kcnn.recipe import Preprocess, from_dict
 
 if TYPE_CHECKING:
     import keras
@@ -40,12 +40,18 @@ class Pretrained:
 
     @property
     def classes(self) -> int:
-        """How many classes their head has."""
+        """How many classes their head has.
+
+        Raises:
+            WeightsError: it has no bias to tell.
+        """
         from kcnn.weights.transplant import rename
 
         name, full = rename("logits", "bias", self.table)
         bias = self.weights.read(None, name, "bias", full)  # type: ignore[arg-type]  # any layer: a bias has one axis
-        return 0 if bias is None else len(bias)
+        if bias is None:
+            raise WeightsError(f"the weights have no {self.head_name!r}, the bias of the closing layer.")
+        return len(bias)
 
     def into(self, model: "keras.Model") -> bool:
         """Copy the weights into `model`; return whether its head was filled too, which needs equal classes.
@@ -105,23 +111,26 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
     return model
 
 
-def preprocess(name: str, weights: str = "imagenet") -> Preprocess:
+def preprocess(name: str, weights: str | Path = "imagenet") -> Preprocess:
     """Return how pixels 0..255 become the inputs that pretrained weights of `name` expect.
 
     Args:
         name: one of `kcnn.list_models()`.
-        weights: "imagenet", or "hf:OWNER/REPOSITORY" (whose config.json is read).
+        weights: as in `build`. A repository states its pixels in config.json, a run or bundle in preprocess.json; a
+            file of another library is taken to expect what that library's ImageNet weights do.
 
     Raises:
         UnknownNameError: no such model, or no such weights for it.
+        WeightsError: nobody says which pixels the file expects; or as `build`.
         ResourceError: the repository cannot be reached.
     """
     models.MODELS.get(name)
-    if weights == "imagenet":
-        return _record(name).preprocess
-    found = find(name, weights).preprocess
+    found = _record(name).preprocess if weights == "imagenet" else find(name, weights).preprocess
     if found is None:
-        raise WeightsError(f"{weights} does not say which pixels it expects; a bundle keeps them in preprocess.json.")
+        raise WeightsError(
+            f"{weights} does not say which pixels it expects. Give the run or bundle folder that it comes from, or "
+            "write a recipe with `model.weights` and the `preprocess` you know."
+        )
     return found
 
 
@@ -153,9 +162,7 @@ def _record(name: str) -> Any:
     from kcnn.weights.records import IMAGENET
 
     if name not in IMAGENET:
-        raise UnknownNameError(
-            "ImageNet weights of", name, IMAGENET, f"There are some for: {', '.join(sorted(IMAGENET))}."
-        )
+        raise UnknownNameError("ImageNet weights of", name, IMAGENET, "A file or hf:OWNER/REPOSITORY works too.")
     return IMAGENET[name]
 
 
@@ -194,7 +201,7 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
     except Exception as error:  # a dozen classes, from no network to no such repository
         raise ResourceError(
             f"hf:{repository} cannot be downloaded: {type(error).__name__}: {error}. Without a network, fetch its "
-            "model.safetensors elsewhere and give weights= the path of that file."
+            f"model.safetensors elsewhere, call it {repository.rpartition('/')[2]}.safetensors, and give weights= that."
         ) from error
     facts = json.loads(Path(settings).read_text(encoding="utf-8")).get("pretrained_cfg", {})
     return recognise(name, read(Path(file)), f"hf:{repository}", from_timm(facts) if facts else None)
@@ -203,20 +210,28 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
 def _from_file(name: str, path: Path) -> Pretrained:
     from kcnn.weights.files import read
 
-    folder = path if path.is_dir() else None
-    weights = read(path / "weights.safetensors" if folder else path)
-    return recognise(name, weights, str(path), None)
+    if not path.is_dir():
+        return recognise(name, read(path), str(path))
+    pixels = path / "preprocess.json"
+    facts = from_dict(Preprocess, json.loads(pixels.read_text()), str(pixels)) if pixels.is_file() else None
+    return recognise(name, read(path / "weights.safetensors"), str(path), facts)
 
 
 def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | None = None) -> Pretrained:
     """Tell by the name of the closing layer which library `weights` come from.
 
+    Args:
+        source: file or repository, for messages and for twins that only its name tells apart.
+        pixels: that they expect, where it is known; else those of the library's ImageNet weights.
+
     Raises:
         WeightsError: it is none of those that know this family, or one whose network departs from ours.
     """
+    from kcnn.weights.records import pixels_of
+
     listed = set(weights.names())
     for library, table in tables(name).items():
-        found = Pretrained(weights, table, pixels)
+        found = Pretrained(weights, table, pixels or pixels_of(name, library))
         if found.head_name not in listed:
             continue
         if table.spec:

@@ -1,5 +1,6 @@
 """Pretrained weights by every route, with files written here in place of downloads."""
 
+import dataclasses
 import json
 import sys
 import types
@@ -186,6 +187,34 @@ def test_every_record_leads_somewhere(name):
     assert record.preprocess.channels == 3
     if record.library == "keras":
         assert hasattr(keras.applications, record.source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name, record in IMAGENET.items() if record.library == "keras"))
+def test_every_record_of_keras_is_of_that_network(name):
+    record = IMAGENET[name]
+    twin = getattr(keras.applications, record.source)(weights=None, **dict(record.arguments))
+    zoo.Pretrained(twins.KerasWeights.of(twin), zoo.tables(name)["keras"]).into(kcnn.build(name))
+
+
+def test_pixels_of_each_file_are_those_of_its_library(tmp_path):
+    state = twins.formula_state(kcnn.build("resnet18"), twins.table("resnet18", "torchvision"))
+    safetensors.numpy.save_file(state, tmp_path / "theirs.safetensors")
+    found = kcnn.preprocess("resnet18", tmp_path / "theirs.safetensors")
+    assert (found.scale, found.mean, found.std) == (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    first = kcnn.build("tiny_resnet")
+    safetensors.numpy.save_file({w.path: np.asarray(w) for w in first.weights}, tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match="does not say which pixels"):
+        kcnn.preprocess("tiny_resnet", tmp_path)
+    (tmp_path / "preprocess.json").write_text(json.dumps(dataclasses.asdict(kcnn.Preprocess(size=(40, 50)))))
+    assert kcnn.preprocess("tiny_resnet", tmp_path).size == (40, 50)
+
+
+def test_pixels_by_hand():
+    # EfficientNetV2-S: (x - 128) / 128; EfficientNet-Lite: (x - 127) / 128, both of their authors' code
+    for name, middle in (("efficientnet_v2_s", 128), ("efficientnet_lite0", 127)):
+        record = kcnn.preprocess(name)
+        assert [(x * record.scale - record.mean[0]) / record.std[0] for x in (middle, middle + 64)] == [0.0, 0.5]
 
 
 def test_pixels_are_those_of_keras_applications():

@@ -107,7 +107,9 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
         )
     if args.model and args.model != base.model.name:
         base = with_model(base, args.model)
-    if args.weights and not args.smoke:
+    if args.weights and args.smoke:
+        raise ConfigError("--smoke builds a tiny network, which has no such weights; leave out --weights.")
+    if args.weights:
         base = with_weights(base, args.weights)
     name = args.name or (base.name if args.recipe else f"{_word(args.data)}_{args.model}")
     if args.smoke and not args.name:
@@ -145,14 +147,9 @@ def with_model(recipe: "Recipe", name: str) -> "Recipe":
 
 def with_weights(recipe: "Recipe", weights: str) -> "Recipe":
     """Return `recipe` with the weights it starts from, and the pixels that such weights of its network expect."""
-    from kcnn.weights.records import IMAGENET
     from kcnn.zoo import preprocess as pixels_of
 
-    name, preprocess = recipe.model.name, recipe.preprocess
-    if weights.startswith("hf:"):
-        preprocess = pixels_of(name, weights)
-    elif name in IMAGENET:
-        preprocess = IMAGENET[name].preprocess
+    preprocess = pixels_of(recipe.model.name, weights)
     return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, weights=weights))
 
 

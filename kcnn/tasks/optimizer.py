@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from kcnn.recipe import Train
 
 HEAD = "logits"  # the closing layer of every network here
-# A regular expression on TensorFlow's name of a variable, such as "stem_bn/gamma:0"
+# Regular expressions on TensorFlow's name of a variable, such as "stem_bn/gamma:0"
+TRUNK = rf"^(?!(.*/)?{HEAD}/)"
 NOT_DECAYED = r"(^|/)(bias|gamma|beta|alpha)(:\d+)?$"
 
 
@@ -59,21 +60,23 @@ def optimizer(train: "Train", steps_per_epoch: int) -> "keras.optimizers.Optimiz
         built = keras.optimizers.SGD(
             rate, momentum=train.momentum, nesterov=train.momentum > 0, weight_decay=decay, **average
         )
+    kept = [NOT_DECAYED]
     if train.trunk_rate < 1:
         built = slow_trunk(built, train.trunk_rate)
-    built.exclude_from_weight_decay(var_names=[NOT_DECAYED])
+        kept.append(TRUNK)
+    built.exclude_from_weight_decay(var_names=kept)
     return built
 
 
 def slow_trunk(optimizer: "keras.optimizers.Optimizer", share: float) -> "keras.optimizers.Optimizer":
     """Return a copy of `optimizer` that moves all but the closing layer "logits" at `share` of its learning rate.
 
-    Discriminative fine-tuning (Howard 2018, 1801.06146, section 3.2) with two groups of layers. Weight decay is not
-    slowed.
+    Discriminative fine-tuning (Howard 2018, 1801.06146, section 3.2) with two groups of layers. Weight decay leaves the
+    trunk alone: it would pull the weights that others trained towards 0.
 
     Args:
         optimizer: not built yet.
-        share: 0..1; 0 freezes the trunk.
+        share: 0..1; 0 freezes the trunk, but for the statistics of batch normalisation (`hold_norms`).
 
     Raises:
         ConfigError: `share` lies elsewhere, or `optimizer` is built already.
@@ -90,8 +93,9 @@ def slow_trunk(optimizer: "keras.optimizers.Optimizer", share: float) -> "keras.
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             """Update one variable at its own rate."""
             name = getattr(variable, "path", None) or variable.name
-            own = 1.0 if re.search(rf"(^|/){HEAD}/", name) else share
-            super().update_step(gradient, variable, learning_rate * own)
+            super().update_step(gradient, variable, learning_rate * (share if re.search(TRUNK, name) else 1.0))
 
     SlowTrunk.__name__ = kind.__name__
-    return SlowTrunk.from_config(optimizer.get_config())
+    slow = SlowTrunk.from_config(optimizer.get_config())
+    slow.exclude_from_weight_decay(var_names=[TRUNK])
+    return slow

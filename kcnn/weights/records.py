@@ -89,6 +89,20 @@ IMAGENET: dict[str, Record] = {
 }
 
 
+def pixels_of(name: str, library: str) -> Preprocess | None:
+    """Return what ImageNet weights of `library` expect for the network `name`; None where that is not known.
+
+    Args:
+        library: "keras", "timm", "torchvision", "pytorch_model", or "kcnn" for a file of ours.
+    """
+    record = IMAGENET.get(name)
+    if library == "torchvision":
+        return Preprocess(scale=1 / 255, mean=MEAN, std=STD)
+    if library == "pytorch_model":
+        return Preprocess(size=record.preprocess.size if record else (224, 224), **PIXELS["lite"])
+    return record.preprocess if record and record.library == library else None
+
+
 def from_timm(settings: dict) -> Preprocess:
     """Return the pixels that a repository of timm states in its config.json, under "pretrained_cfg"."""
     _, height, width = settings["input_size"]

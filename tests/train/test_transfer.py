@@ -73,6 +73,18 @@ def test_slow_trunk_moves_each_part_at_its_rate(kind):
     assert np.abs(moves[1.0]["stem/kernel"]).max() > 1e-4
 
 
+@pytest.mark.parametrize("make", [keras.optimizers.AdamW, keras.optimizers.SGD])
+def test_a_share_of_0_freezes_the_trunk_even_with_weight_decay(make):
+    model = kcnn.build("tiny_resnet", num_classes=2, image_shape=(32, 32, 3))
+    slow = kcnn.slow_trunk(make(0.1, weight_decay=0.1), 0.0)
+    model.compile(slow, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = {w.path: np.asarray(w).copy() for w in model.trainable_weights}
+    _, images, labels = blobs(32)
+    model.train_on_batch(images, labels)
+    moved = {w.path for w in model.trainable_weights if not np.array_equal(before[w.path], np.asarray(w))}
+    assert moved == {"logits/kernel", "logits/bias"}
+
+
 def test_slow_trunk_refuses_what_cannot_work():
     with pytest.raises(ConfigError, match=r"share is 1\.5"):
         kcnn.slow_trunk(keras.optimizers.SGD(), 1.5)

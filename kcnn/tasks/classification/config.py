@@ -27,6 +27,9 @@ class ClassificationConfig:
         class_weights: "balanced" weighs each example by N / (classes present * examples of its class) in the
             loss, so that every class counts the same; "none" leaves the loss alone.
         multi_label: an image may have any number of labels: sigmoid instead of softmax.
+        adversarial: "fgsm" or "pgd" trains on images that are changed to mislead the network as it is at that step,
+            see `kcnn.adversarial.training`; "none" does not.
+        adversarial_eps: largest such change of a value, in pixels 0..255; 76.5 is the 0.3 that is usual on MNIST.
     """
 
     label_smoothing: float = 0.0
@@ -40,6 +43,8 @@ class ClassificationConfig:
     randaugment_magnitude: float = 9.0
     class_weights: Literal["none", "balanced"] = "none"
     multi_label: bool = False
+    adversarial: Literal["none", "fgsm", "pgd"] = "none"
+    adversarial_eps: float = 8.0
 
     def __post_init__(self) -> None:
         for name in ("erasing", "colour"):
@@ -54,6 +59,11 @@ class ClassificationConfig:
         check(
             0 <= self.randaugment_magnitude <= 10,
             f"config.randaugment_magnitude is {self.randaugment_magnitude} but must lie in 0..10.",
+        )
+        check(
+            0 <= self.adversarial_eps <= 255,
+            f"config.adversarial_eps is {self.adversarial_eps} but must lie in 0..255, in pixels (0.3 of the range is "
+            "76.5).",
         )
         check(
             not (self.multi_label and self.class_weights == "balanced"),
