@@ -1,7 +1,7 @@
 """What several families need: image-shape checks, evenly padded layers, the stride-to-dilation plan."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -10,6 +10,10 @@ from kcnn.errors import ConfigError, ShapeError
 MOST_CLASSES = 1_000_000  # a head beyond is a mistake
 OUTPUT_STRIDES = (8, 16, 32)
 BN_MOMENTUM = 0.9  # share of the running statistics that each training step keeps
+POOLINGS = {  # and what pools maps of the same size, place by place
+    "max": (keras.layers.MaxPooling2D, keras.layers.Maximum),
+    "average": (keras.layers.AveragePooling2D, keras.layers.Average),
+}
 ImageShape = tuple[int | None, int | None, int]
 SequenceShape = tuple[int | None, int]
 
@@ -137,6 +141,44 @@ def even_max_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """3x3 max pooling at stride 2 of maps that are nowhere negative, padded by one on every side."""
     x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     return keras.layers.MaxPooling2D(3, 2, name=name)(x)
+
+
+def ceil_max_pool(x: keras.KerasTensor, size: int, name: str) -> keras.KerasTensor:
+    """Max pooling at stride 2 of maps that are nowhere negative; the last window may hang over, as in Caffe."""
+    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+    return keras.layers.MaxPooling2D(size, 2, name=name)(x)
+
+
+def dilated_pool(
+    x: keras.KerasTensor,
+    size: int,
+    dilation: int,
+    name: str,
+    *,
+    centred: bool = False,
+    kind: Literal["max", "average"] = "max",
+) -> keras.KerasTensor:
+    """Pooling at stride 1 of size x size values that stand `dilation` apart, with zeros beyond the border.
+
+    Args:
+        x: (N, H, W, C) maps that are nowhere negative.
+        centred: the window lies around each pixel, and at dilation 1 leaves out what is beyond the border; otherwise
+            it starts at the pixel.
+
+    Returns: (N, H, W, C).
+    """
+    layer, merge = POOLINGS[kind]
+    if centred and dilation == 1:
+        return layer(size, 1, padding="same", name=name)(x)
+    reach = dilation * (size - 1)
+    before = reach // 2 if centred else 0
+    wide = keras.layers.ZeroPadding2D(((before, reach - before),) * 2, name=f"{name}_pad")(x)
+    views = [
+        keras.layers.Cropping2D(((down, reach - down), (right, reach - right)), name=f"{name}_{down}_{right}")(wide)
+        for down in range(0, reach + 1, dilation)
+        for right in range(0, reach + 1, dilation)
+    ]
+    return merge(name=name)(views)
 
 
 def stride_plan(name: str, strides: Sequence[int], output_stride: int) -> list[tuple[int, int, int]]:

@@ -2,16 +2,25 @@
 
 Paper: Huang 2017 (1608.06993), table 1: the bottleneck form with compression, DenseNet-BC.
 Padding is explicit and even, as in the authors' code.
-Departures: the level of a stage is its last concatenation; the 1x1 that halves it belongs to the transition, and
-below `output_stride` the transition's 2x2 average moves by one pixel. Batch normalisation moves its statistics by a
-tenth each step.
+Departures: the level of a stage is its last concatenation; the 1x1 that halves it belongs to the transition. Batch
+normalisation moves its statistics by a tenth each step.
 """
 
 from dataclasses import dataclass
 
 import keras
 
-from kcnn.models.common import ImageShape, batch_norm, even_conv, even_max_pool, image_input, logits, relu, stride_plan
+from kcnn.models.common import (
+    ImageShape,
+    batch_norm,
+    dilated_pool,
+    even_conv,
+    even_max_pool,
+    image_input,
+    logits,
+    relu,
+    stride_plan,
+)
 
 BOTTLENECK = 4  # a layer's 1x1 gives four times its growth (section 3, "Bottleneck layers")
 COMPRESSION = 2  # a transition keeps one map of two (section 3, "Compression")
@@ -33,7 +42,11 @@ SPECS = {
     "densenet169": DenseNetSpec(repeats=(6, 12, 32, 32), source="Huang 2017, table 1", params=14_149_480),
     "densenet201": DenseNetSpec(repeats=(6, 12, 48, 32), source="Huang 2017, table 1", params=20_013_928),
     "densenet161": DenseNetSpec(
-        repeats=(6, 12, 36, 24), growth=48, stem_width=96, source="Huang 2017, section 4.1 (k=48)", params=28_681_000
+        repeats=(6, 12, 36, 24),
+        growth=48,
+        stem_width=96,
+        source="the authors' repository; torchvision's densenet161",
+        params=28_681_000,
     ),
     "tiny_densenet": DenseNetSpec(
         repeats=(1, 2, 1, 1), growth=8, stem_width=16, source="kcnn, for tests", params=37_814
@@ -50,16 +63,19 @@ def dense_layer(x: keras.KerasTensor, growth: int, dilation: int, name: str) -> 
     return keras.layers.Concatenate(name=name)([x, y])
 
 
-def transition(x: keras.KerasTensor, stride: int, name: str) -> keras.KerasTensor:
-    """Half the maps at half the size: BN, ReLU, 1x1, 2x2 average pooling."""
+def transition(x: keras.KerasTensor, stride: int, dilation: int, name: str) -> keras.KerasTensor:
+    """Half the maps at half the size: BN, ReLU, 1x1, 2x2 average pooling; at stride 1 its taps are `dilation` apart."""
     x = relu(batch_norm(x, f"{name}_pre"), f"{name}_pre")
     x = even_conv(x, x.shape[-1] // COMPRESSION, 1, 1, name)
-    padding = "valid" if stride > 1 else "same"
-    return keras.layers.AveragePooling2D(2, stride, padding=padding, name=f"{name}_pool")(x)
+    if stride == 1:
+        return dilated_pool(x, 2, dilation, f"{name}_pool", kind="average")
+    return keras.layers.AveragePooling2D(2, stride, name=f"{name}_pool")(x)
 
 
 def features(inputs: keras.KerasTensor, spec: DenseNetSpec, output_stride: int = 32) -> dict[str, keras.KerasTensor]:
-    """Return the last map at each stride: "C1" (stride 2) to "C5" (stride 32, or dilated), normalised and activated.
+    """Return the last map at each stride: "C1" (stride 2) to "C5" (stride 32, or dilated).
+
+    "C1" and "C5" are normalised and activated; "C2" to "C4" are raw concatenations, which each reader normalises.
 
     Args:
         inputs: (N, H, W, C) images.
@@ -75,9 +91,9 @@ def features(inputs: keras.KerasTensor, spec: DenseNetSpec, output_stride: int =
     levels = {"C1": x}
     x = even_max_pool(x, "stem_pool")
     for stage, repeats in enumerate(spec.repeats, start=2):
-        stride, _, dilation = plan[stage]
+        stride, first, dilation = plan[stage]
         if stage > 2:
-            x = transition(x, stride, f"stage{stage}_transition")
+            x = transition(x, stride, first, f"stage{stage}_transition")
         for layer in range(1, repeats + 1):
             x = dense_layer(x, spec.growth, dilation, f"stage{stage}_layer{layer}")
         levels[f"C{stage}"] = x

@@ -15,7 +15,17 @@ import keras
 
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.layers import LocalResponseNormalization
-from kcnn.models.common import ImageShape, batch_norm, even_conv, image_input, logits, relu, stride_plan
+from kcnn.models.common import (
+    ImageShape,
+    batch_norm,
+    ceil_max_pool,
+    dilated_pool,
+    even_conv,
+    image_input,
+    logits,
+    relu,
+    stride_plan,
+)
 
 Widths = tuple[int, int, int, int, int, int]  # 1x1, reduction and 3x3, reduction and 5x5, after pooling; 0 for none
 AUXILIARY = ("4a", "4d")  # modules whose maps the auxiliary classifiers see
@@ -106,13 +116,6 @@ def conv(
     return relu(batch_norm(x, name, 1e-3) if spec.batch_norm else x, name)
 
 
-def pool(x: keras.KerasTensor, size: int, stride: int, name: str) -> keras.KerasTensor:
-    """Max pooling of maps that are nowhere negative, its output size rounded up; at stride 1 it keeps the size."""
-    border = 1 if stride > 1 else size - 1
-    x = keras.layers.ZeroPadding2D(((0, border), (0, border)), name=f"{name}_pad")(x)
-    return keras.layers.MaxPooling2D(size, stride, name=name)(x)
-
-
 def local_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Local response normalisation as in Caffe's GoogLeNet, which divides its alpha of 1e-4 by 5."""
     return LocalResponseNormalization(depth_radius=2, bias=1.0, alpha=2e-5, beta=0.75, name=name)(x)
@@ -127,7 +130,7 @@ def inception(x: keras.KerasTensor, widths: Widths, dilation: int, spec: GoogLeN
     ):
         y = conv(x, reduction, 1, spec, f"{name}_branch{branch}_reduce") if reduction else x
         branches.append(conv(y, filters, kernel, spec, f"{name}_branch{branch}", dilation=dilation))
-    y = keras.layers.MaxPooling2D(3, 1, padding="same", name=f"{name}_branch4_pool")(x)
+    y = dilated_pool(x, 3, dilation, f"{name}_branch4_pool", centred=True)
     branches.append(conv(y, projected, 1, spec, f"{name}_branch4") if projected else y)
     return keras.layers.Concatenate(name=name)(branches)
 
@@ -135,7 +138,7 @@ def inception(x: keras.KerasTensor, widths: Widths, dilation: int, spec: GoogLeN
 def stem(x: keras.KerasTensor, widths: tuple[int, int, int], spec: GoogLeNetSpec) -> dict[str, keras.KerasTensor]:
     """Return "C1" and "C2": 7x7 at stride 2, pooling, 1x1 and 3x3, with local response normalisation between."""
     levels = {"C1": conv(x, widths[0], 7, spec, "conv1", stride=2)}
-    x = pool(levels["C1"], 3, 2, "pool1")
+    x = ceil_max_pool(levels["C1"], 3, "pool1")
     x = x if spec.batch_norm else local_norm(x, "norm1")
     x = conv(x, widths[1], 1, spec, "conv2_reduce")
     x = conv(x, widths[2], 3, spec, "conv2")
@@ -159,8 +162,8 @@ def features(inputs: keras.KerasTensor, spec: GoogLeNetSpec, output_stride: int 
     plan = stride_plan("googlenet", [step] * (first + len(spec.stages)), output_stride)
     for stage, modules in enumerate(spec.stages, start=first):
         if spec.stem:
-            last = modules is spec.stages[-1]
-            x = pool(x, spec.last_pool if last else 3, plan[stage][0], f"pool{stage}")
+            size, (stride, spread, _) = spec.last_pool if modules is spec.stages[-1] else 3, plan[stage]
+            x = ceil_max_pool(x, size, f"pool{stage}") if stride == 2 else dilated_pool(x, size, spread, f"pool{stage}")
         for name, widths in modules.items():
             x = inception(x, widths, plan[stage][2], spec, f"inception{name}")
         levels[f"C{stage + 1 if spec.stem else 0}"] = x

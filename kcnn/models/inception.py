@@ -3,8 +3,8 @@
 Paper: Szegedy 2016 (1512.00567), table 1 and figures 5 to 7, 10; the widths are those of the authors' code.
 The stem and the two grid reductions are unpadded, so that 299 pixels give 35x35, 17x17 and 8x8 maps.
 Departures: normalisation shifts and does not scale, as in the authors' code; the auxiliary classifier is left out.
-Below `output_stride` a reduction that no longer strides is padded and keeps the size. Batch normalisation moves its
-statistics by a tenth each step.
+Below `output_stride` a reduction that no longer strides is padded and keeps the size, and a dilated average counts the
+zeros beyond the border. Batch normalisation moves its statistics by a tenth each step.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kcnn.models.common import BN_MOMENTUM, ImageShape, image_input, logits, relu, stride_plan
+from kcnn.models.common import BN_MOMENTUM, ImageShape, dilated_pool, image_input, logits, relu, stride_plan
 
 Conv = tuple[int, int, int]  # maps, kernel height, kernel width
 Fork = tuple[Conv, Conv]  # two convolutions of the same maps, concatenated
@@ -117,13 +117,8 @@ def conv(
     return relu(x, name)
 
 
-def inception(x: keras.KerasTensor, module: Module, plan: tuple[int, int, int], name: str) -> keras.KerasTensor:
-    """The branches of `module` side by side.
-
-    Args:
-        plan: (stride, dilation, not used here); at stride 2 the last step of each branch is unpadded, as the pooling.
-    """
-    stride, dilation, _ = plan
+def inception(x: keras.KerasTensor, module: Module, stride: int, dilation: int, name: str) -> keras.KerasTensor:
+    """The branches of `module` side by side; at stride 2 the last step of each is unpadded, as the pooling."""
     last = {"stride": stride, "padding": "valid"} if stride > 1 else {}
     outputs = []
     for number, branch in enumerate(module.branches, start=1):
@@ -137,11 +132,12 @@ def inception(x: keras.KerasTensor, module: Module, plan: tuple[int, int, int], 
         outputs.append(y)
     pooling = f"{name}_branch{len(module.branches) + 1}"
     if module.pooled:
-        y = keras.layers.AveragePooling2D(3, 1, padding="same", name=f"{pooling}_pool")(x)
+        y = dilated_pool(x, 3, dilation, f"{pooling}_pool", centred=True, kind="average")
         outputs.append(conv(y, module.pooled, f"{pooling}_conv1"))
+    elif stride > 1:
+        outputs.append(keras.layers.MaxPooling2D(3, stride, name=f"{pooling}_pool")(x))
     else:
-        padding = "valid" if stride > 1 else "same"
-        outputs.append(keras.layers.MaxPooling2D(3, stride, padding=padding, name=f"{pooling}_pool")(x))
+        outputs.append(dilated_pool(x, 3, dilation, f"{pooling}_pool", centred=True))
     return keras.layers.Concatenate(name=name)(outputs)
 
 
@@ -166,7 +162,7 @@ def features(inputs: keras.KerasTensor, spec: InceptionSpec, output_stride: int 
     x = keras.layers.MaxPooling2D(3, 2, name="stem_pool2")(levels["C2"])
     level = 3
     for place, module in enumerate(spec.modules):
-        x = inception(x, module, plan[3 + place], f"mixed{place}")
+        x = inception(x, module, *plan[3 + place][:2], f"mixed{place}")
         level += module.stride - 1
         levels[f"C{level}"] = x
     return levels

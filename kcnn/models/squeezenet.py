@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kcnn.models.common import ImageShape, class_count, even_conv, image_input, relu
+from kcnn.models.common import ImageShape, ceil_max_pool, class_count, even_conv, image_input, relu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +48,13 @@ def fire(x: keras.KerasTensor, squeezed: int, expanded: int, name: str) -> keras
     return keras.layers.Concatenate(name=name)(sides)
 
 
-def pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """3x3 max pooling at stride 2, the size rounded up, of maps that are nowhere negative."""
-    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
-    return keras.layers.MaxPooling2D(3, 2, name=name)(x)
-
-
 def features(inputs: keras.KerasTensor, spec: SqueezeNetSpec) -> dict[str, keras.KerasTensor]:
     """Return the last map at each stride: "C1" (stride 2) to "C4" (stride 16)."""
     x = keras.layers.Conv2D(spec.stem, 3, 2, kernel_initializer="he_uniform", name="stem")(inputs)
     x = relu(x, "stem")
     levels, place = {"C1": x}, 2
     for level, modules in enumerate(spec.fires, start=2):
-        x = pool(x, f"pool{level - 1}")
+        x = ceil_max_pool(x, 3, f"pool{level - 1}")
         for squeezed, expanded in modules:
             x = fire(x, squeezed, expanded, f"fire{place}")
             place += 1

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 import keras
 
 from kcnn.errors import ConfigError
-from kcnn.models.common import ImageShape, batch_norm, class_count, even_conv, image_input, logits, relu, stride_plan
+from kcnn.models.common import (
+    ImageShape,
+    batch_norm,
+    class_count,
+    dilated_pool,
+    even_conv,
+    image_input,
+    logits,
+    relu,
+    stride_plan,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,23 +84,9 @@ def features(inputs: keras.KerasTensor, spec: VGGSpec, output_stride: int = 32) 
             x = even_conv(x, width, 3, 1, name, use_bias=True, dilation_rate=dilation)
             x = relu(batch_norm(x, name) if spec.normalise else x, name)
         levels[f"C{block - 1}"] = x
-        x = pool(x, stride, dilation, f"block{block}_pool")
+        name = f"block{block}_pool"
+        x = keras.layers.MaxPooling2D(2, name=name)(x) if stride == 2 else dilated_pool(x, 2, dilation, name)
     return levels | {"C5": x}
-
-
-def pool(x: keras.KerasTensor, stride: int, dilation: int, name: str) -> keras.KerasTensor:
-    """2x2 max pooling of maps that are nowhere negative; at stride 1 the four pixels stand `dilation` apart."""
-    if stride == 2:
-        return keras.layers.MaxPooling2D(2, name=name)(x)
-    wide = keras.layers.ZeroPadding2D(((0, dilation), (0, dilation)), name=f"{name}_pad")(x)
-    corners = [
-        keras.layers.Cropping2D(((down, dilation - down), (right, dilation - right)), name=f"{name}_{down}_{right}")(
-            wide
-        )
-        for down in (0, dilation)
-        for right in (0, dilation)
-    ]
-    return keras.layers.Maximum(name=name)(corners)
 
 
 def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None = None) -> keras.Model:

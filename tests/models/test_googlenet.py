@@ -1,5 +1,7 @@
 """GoogLeNet: the costs of table 1, naive against reduced modules, auxiliary heads that are gone in inference."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ import kcnn
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.layers import LocalResponseNormalization
 from kcnn.models import googlenet
+from kcnn.models.common import ceil_max_pool
 from kcnn.ops.cost import ledger, totals
 from kcnn.testing import formula
 from kcnn.testing.family import formula_fill
+from tests.models import twins
 
 
 def trainable(model: keras.Model) -> int:
@@ -76,29 +80,17 @@ def test_pooling_rounds_up_and_ignores_what_hangs_over():
     for size, side in ((3, 6), (3, 7), (2, 6), (2, 7)):
         inputs = keras.Input((side, side, 2))
         images = np.abs(formula.images((side, side, 2)))
-        found = np.asarray(keras.Model(inputs, googlenet.pool(inputs, size, 2, "pool"))(images))
+        found = np.asarray(keras.Model(inputs, ceil_max_pool(inputs, size, "pool"))(images))
         starts = range(0, side - (size - 1) + (side - size) % 2, 2)  # ceil((side - size) / 2) + 1 windows
         expected = [[images[:, r : r + size, c : c + size].max(axis=(1, 2)) for c in starts] for r in starts]
         np.testing.assert_array_equal(found, np.moveaxis(np.array(expected), 2, 0))
 
 
+@pytest.mark.parametrize("last_pool", [3, 2])
 @pytest.mark.parametrize("output_stride", [16, 8])
-def test_dilation_keeps_the_weights(output_stride):
-    inputs, spec = keras.Input((64, 64, 3)), googlenet.SPECS["tiny_googlenet"]
-    found = [
-        [w.shape for w in keras.Model(inputs, googlenet.features(inputs, spec, stride)["C5"]).weights]
-        for stride in (32, output_stride)
-    ]
-    assert found[0] == found[1]
-    assert len(found[0]) > 20
-
-
-def test_pooling_without_stride_sees_the_same_windows():
-    inputs = keras.Input((8, 8, 2))
-    strided, dense = (keras.Model(inputs, googlenet.pool(inputs, 3, stride, "pool")) for stride in (2, 1))
-    images = np.abs(formula.images((8, 8, 2)))
-    assert dense.output_shape == inputs.shape
-    np.testing.assert_array_equal(np.asarray(dense(images))[:, ::2, ::2], np.asarray(strided(images)))
+def test_strided_maps_are_samples_of_the_dilated_ones(last_pool, output_stride):
+    spec = dataclasses.replace(googlenet.SPECS["tiny_googlenet"], last_pool=last_pool)
+    twins.assert_dilation_samples(googlenet.features, spec, output_stride)
 
 
 @pytest.mark.slow

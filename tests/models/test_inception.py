@@ -1,11 +1,15 @@
 """Inception-v3: the grids of table 1, factorised kernels, the twin of keras.applications."""
 
+import dataclasses
+
 import keras
+import numpy as np
 import pytest
 
 import kcnn
 from kcnn.errors import ShapeError
 from kcnn.models import inception
+from kcnn.testing import formula
 from tests.models import twins
 
 
@@ -44,6 +48,25 @@ def test_dilation_keeps_the_weights(output_stride, side):
     assert [w.shape for w in found.weights] == [w.shape for w in strided.weights]
     rates = {layer.name: layer.dilation_rate for layer in found.layers if layer.name.endswith("branch2_conv1")}
     assert rates["mixed4_branch2_conv1"] == (32 // output_stride,) * 2
+
+
+def test_dilated_average_has_its_values_apart():
+    # 9 x 9 pixels, dilation 2: away from the border every second pixel averages as in the map of every second pixel
+    inputs, images = keras.Input((9, 9, 3)), formula.images((9, 9, 3))
+    module = dataclasses.replace(inception.SPECS["tiny_inception_v3"].modules[0], branches=())
+    dilated = keras.Model(inputs, inception.inception(inputs, module, 1, 2, "module"))
+    pooled = keras.Model(inputs, dilated.get_layer("module_branch1_pool").output)
+    sparse = keras.layers.AveragePooling2D(3, 1)(images[:, ::2, ::2])
+    np.testing.assert_allclose(np.asarray(pooled(images))[:, 2:-2:2, 2:-2:2], sparse, atol=1e-6)
+
+
+@pytest.mark.parametrize("output_stride", [16, 8])
+def test_strided_maps_are_samples_of_the_dilated_ones(output_stride):
+    # 143 pixels: 71, 69, pooled 34, 32, pooled 15: odd, so the unpadded reductions to 7 and 3 leave nothing out. Max
+    # pooling in place of the averages, which count zeros at the border
+    spec = inception.SPECS["tiny_inception_v3"]
+    spec = dataclasses.replace(spec, modules=tuple(dataclasses.replace(m, pooled=None) for m in spec.modules))
+    twins.assert_dilation_samples(inception.features, spec, output_stride, side=143, centred=True)
 
 
 @pytest.mark.slow

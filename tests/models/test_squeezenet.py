@@ -6,7 +6,7 @@ import pytest
 
 import kcnn
 from kcnn.errors import ConfigError, ShapeError
-from kcnn.models import squeezenet
+from kcnn.models.common import ceil_max_pool
 from kcnn.ops.cost import ledger
 from kcnn.testing import formula
 
@@ -16,16 +16,8 @@ def test_fire_modules():
     model = kcnn.build("squeezenet1_1")
     squeezed = [layer.filters for layer in model.layers if layer.name.endswith("_squeeze")]
     assert squeezed == [16, 16, 32, 32, 48, 48, 64, 64]
-    assert [model.get_layer(f"fire{k}").output.shape[-1] for k in range(2, 10)] == [
-        128,
-        128,
-        256,
-        256,
-        384,
-        384,
-        512,
-        512,
-    ]
+    expanded = [model.get_layer(f"fire{k}").output.shape[-1] for k in range(2, 10)]
+    assert expanded == [128, 128, 256, 256, 384, 384, 512, 512]
     assert [model.get_layer(f"fire{k}_expand3").kernel_size for k in (2, 9)] == [(3, 3), (3, 3)]
 
 
@@ -39,7 +31,7 @@ def test_multiply_adds_of_the_smaller_version():
 def test_pooling_rounds_up(side, after):
     # Caffe and PyTorch's ceil_mode: ceil((side - 3) / 2) + 1 cells
     inputs = keras.Input((side, side, 2))
-    model = keras.Model(inputs, squeezenet.pool(inputs, "pool"))
+    model = keras.Model(inputs, ceil_max_pool(inputs, 3, "pool"))
     x = np.abs(formula.images((side, side, 2)))
     expected = np.stack(
         [[x[:, i * 2 : i * 2 + 3, j * 2 : j * 2 + 3].max((1, 2)) for j in range(after)] for i in range(after)]

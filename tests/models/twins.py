@@ -83,20 +83,27 @@ def torch_shape(layer: keras.layers.Layer, variable: str, shape: tuple[int, ...]
     return (shape[-1], shape[-2], *shape[:-2])
 
 
-def assert_dilation_samples(features: Callable, spec: object, output_stride: int) -> None:
+def assert_dilation_samples(
+    features: Callable, spec: object, output_stride: int, side: int = 65, centred: bool = False
+) -> None:
     """The maps at stride 32 are samples of those at `output_stride`, with the same weights.
 
     At 65 pixels every map has an odd size, so "same" and even padding agree and the samples start at the corner. Not
     so with squeeze-excite, whose means are of other positions.
+
+    Args:
+        side: of the images, in pixels.
+        centred: the strided windows are unpadded, so the first sample is their last pixel before the second one.
     """
-    inputs = keras.Input((65, 65, 3))
+    inputs = keras.Input((side, side, 3))
     strided, dilated = (
         keras.Model(inputs, features(inputs, spec, stride)["C5"], name="m") for stride in (32, output_stride)
     )
     formula_fill(strided)
     dilated.set_weights(strided.get_weights())
-    images, step = formula.images((65, 65, 3)), 32 // output_stride
-    assert_close(np.asarray(dilated(images))[:, ::step, ::step], np.asarray(strided(images)), 1e-5)
+    images, step = formula.images((side, side, 3)), 32 // output_stride
+    start = step - 1 if centred else 0
+    assert_close(np.asarray(dilated(images))[:, start::step, start::step], np.asarray(strided(images)), 1e-5)
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, relative: float) -> None:
