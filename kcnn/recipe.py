@@ -48,6 +48,9 @@ class Preprocess:
     def __post_init__(self) -> None:
         right = len(self.size) == 2 and min(self.size) >= 1 and max(self.size) <= LARGEST_SIDE
         check(right, f"preprocess.size is {self.size} but must be two numbers in 1..{LARGEST_SIDE}.")
+        orders, ways = ("gray", "rgb", "bgr"), ("bilinear", "nearest")
+        check(self.channel_order in orders, f"preprocess.channel_order is {self.channel_order!r}, not one of {orders}.")
+        check(self.interpolation in ways, f"preprocess.interpolation is {self.interpolation!r}, not one of {ways}.")
         check(self.scale > 0, f"preprocess.scale is {self.scale} but must be positive (1/255 or 1).")
         for name in ("mean", "std"):
             count = len(getattr(self, name))

@@ -83,9 +83,13 @@ class Registry:
 
         Raises:
             UnknownNameError: no such name; the nearest ones are in the message.
-            ConfigError: the plug-in behind the name cannot be imported.
+            ConfigError: `name` is no text, or the plug-in behind it cannot be imported.
         """
         entries = self.entries()
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"the {self.kind}'s name is {name!r} but must be text, as in {min(entries, default='x')!r}."
+            )
         if name not in entries:
             raise UnknownNameError(self.kind, name, entries)
         return self._load(name, entries[name])

@@ -93,8 +93,6 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
     """
     if weights is None:
         return models.build(name, **arguments)
-    if not isinstance(name, str):
-        return models.build(name)  # explains
     models.MODELS.get(name)
     shape = arguments.get("image_shape")
     if shape is not None and len(shape) == 3 and shape[2] != 3 and _is_imagenet(weights):
@@ -151,7 +149,7 @@ def find(name: str, weights: str | Path) -> Pretrained:
         return _from_hub(name, hub["repository"], hub["revision"])
     if text.startswith("hf:"):
         raise WeightsError(f"weights is {text!r} but must be hf:OWNER/REPOSITORY, as in hf:timm/resnet18.tv_in1k.")
-    return _from_file(name, Path(text))
+    return _from_file(name, Path(text).expanduser())
 
 
 def _is_imagenet(weights: str | Path) -> bool:
@@ -214,6 +212,10 @@ def _from_file(name: str, path: Path) -> Pretrained:
         return recognise(name, read(path), str(path))
     pixels = path / "preprocess.json"
     facts = from_dict(Preprocess, json.loads(pixels.read_text()), str(pixels)) if pixels.is_file() else None
+    if not (path / "weights.safetensors").is_file():
+        raise WeightsError(
+            f"{path} is no run or bundle: it holds no weights.safetensors. Give the weights file itself."
+        )
     return recognise(name, read(path / "weights.safetensors"), str(path), facts)
 
 

@@ -33,6 +33,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         page = site.export(args.export)
         console.line(f"{page} ({page.stat().st_size / 1024:.0f} KiB): opens by a double click and on any static host")
         return 0
+    if not 0 <= args.port <= 65535:
+        raise ConfigError(f"--port is {args.port} but must lie in 0..65535; 0 takes a free one.")
     opened = Opened(args.model)
     with Server(args.port, opened) as server:
         opened.load_aside(console.warn)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kcnn import atomic
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, KcnnError
 
 if TYPE_CHECKING:
     from kcnn.ops.receptive_field import Field
@@ -41,13 +41,19 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     from kcnn.ops import cost, receptive_field
 
-    rows, fields = cost.ledger(model), receptive_field.ledger(model)
+    rows = cost.ledger(model)
+    try:
+        fields = receptive_field.ledger(model)
+    except KcnnError as error:  # a layer of somebody else's, whose windows nobody has described
+        console.warn(f"no receptive fields: {error}")
+        fields = [None] * len(rows)
     sums = cost.totals(rows) | {"peak_bytes": cost.peak_bytes(model), "dense_share": cost.dense_share(rows)}
-    if args.figure:
+    if args.figure and None not in fields:
         draw(args.figure, args.model, fields, model.input_shape[1:3])
     if args.json:
         layers = [
-            vars(row) | {"field": field.size, "stride": field.stride} for row, field in zip(rows, fields, strict=True)
+            vars(row) | ({"field": field.size, "stride": field.stride} if field else {})
+            for row, field in zip(rows, fields, strict=True)
         ]
         console.json({"model": args.model, "input": model.input_shape[1:], "layers": layers, **sums})
         return 0
@@ -59,8 +65,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"{row.params:,}",
             f"{row.macs:,}",
             f"{row.activation_bytes / 1024:,.1f}",
-            "global" if field.size is None else sides(field.size) + ("+" if field.global_context else ""),
-            "" if field.stride is None else sides(field.stride),
+            *seen(field),
         )
         for row, field in zip(rows, fields, strict=True)
     ]
@@ -74,7 +79,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         f"activations    {sums['activation_bytes'] / 1024:>11,.1f} KiB  (one image, float32, all kept as in training; "
         f"in inference at most {sums['peak_bytes'] / 1024:,.1f} KiB at once)"
     )
-    if any(field.global_context for field in fields):
+    if any(field and field.global_context for field in fields):
         console.line("+ after a field: values of the whole image come in too, through squeeze-excite or the like")
     return 0
 
@@ -93,6 +98,15 @@ def draw(file: str, name: str, fields: Sequence["Field"], image_size: Sequence[i
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=150)
     atomic.write_bytes(Path(file), buffer.getvalue())
+
+
+def seen(field: "Field | None") -> tuple[str, str]:
+    """Return the cells of field and stride."""
+    if field is None:
+        return "", ""
+    if field.size is None:
+        return "global", ""
+    return sides(field.size) + ("+" if field.global_context else ""), sides(field.stride or ())
 
 
 def sides(shape: Iterable[float]) -> str:

@@ -9,6 +9,7 @@ from kcnn.errors import ConfigError
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 ENTRY = "main.js"
+TITLE = "<title>kcnn explore"  # by which a page of ours is known
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 _IMPORT = re.compile(r'^import (?:\{([^}]+)\}|\* as (\w+)) from "\./([\w.]+)";\n', re.M)
 _STYLE = re.compile(r'<link rel="stylesheet" href="([\w.]+)">')
@@ -83,11 +84,16 @@ def export(folder: Path) -> Path:
     """Write the single page as `folder/index.html` and return its path.
 
     Raises:
-        ConfigError: `folder` is a file.
+        ConfigError: `folder` is a file or "", or holds an index.html that this did not write.
     """
+    if not str(folder):
+        raise ConfigError("--export is empty; name a folder, as in --export=site.")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--export={folder} is a file; name a folder, and index.html is written into it.")
+    page = folder / "index.html"
+    if page.is_file() and TITLE not in page.read_text(encoding="utf-8", errors="replace"):
+        raise ConfigError(f"{page} is somebody else's page and would be overwritten; name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / "index.html", single_page())
     return folder / "index.html"

@@ -1,8 +1,9 @@
 """Landmark networks by name: one file per family, one row per variant."""
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, nearest
 from kcnn.models.catalogue import FAMILIES
 from kcnn.registry import Entry, Registry
 
@@ -32,16 +33,22 @@ def build(name: str, **arguments: Any) -> "keras.Model":
 
     Raises:
         UnknownNameError: no model of that name; the nearest are listed.
-        ConfigError: `name` is no text, or `num_classes` no positive whole number.
+        ConfigError: `name` is no text, an argument is unknown, or `num_classes` is no positive whole number.
         ShapeError: `image_shape` is too small for the network or has no such form.
 
     Example:
         >>> kcnn.build("lenet5", num_classes=10).count_params()
         61706
     """
-    if not isinstance(name, str):
-        raise ConfigError(f"the model's name is {name!r} but must be text, one of {', '.join(MODELS.entries())}.")
-    return MODELS.get(name)(name, **arguments)
+    make = MODELS.get(name)
+    known = set(inspect.signature(make).parameters) - {"name"}
+    if unknown := sorted(set(arguments) - known):
+        meant = nearest(unknown[0], known)
+        raise ConfigError(
+            f"{name} takes no argument {unknown[0]!r}{f', but {meant[0]!r}' if meant else ''}; "
+            f"it takes {', '.join(sorted(known))}."
+        )
+    return make(name, **arguments)
 
 
 def list_models() -> list[str]:

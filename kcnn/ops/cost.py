@@ -123,14 +123,15 @@ def multiply_adds(layer: Any, inputs: tuple[int, ...], output: tuple[int, ...]) 
         inputs, output: shapes with the batch axis first, channels last.
 
     Raises:
-        ConfigError: the layer has matrices of weights and no rule says how they are used.
+        ConfigError: the layer multiplies and no rule says how often.
     """
     if hasattr(layer, "multiply_adds"):
         return int(layer.multiply_adds(inputs, output))
     for kind, rule in _RULES:
         if isinstance(layer, kind):
             return rule(layer, inputs, output)
-    if not isinstance(layer, _UNCOUNTED) and any(len(w.shape) > 1 for w in getattr(layer, "weights", ())):
+    matrices = any(len(weight.shape) > 1 for weight in getattr(layer, "weights", ()))
+    if isinstance(layer, _UNKNOWN) or (matrices and not isinstance(layer, _UNCOUNTED)):
         raise ConfigError(
             f"layer {layer.name!r} is a {type(layer).__name__}, whose multiply-adds no rule here counts. "
             "Give its class a method multiply_adds(inputs, output) that returns them for one image."
@@ -180,6 +181,7 @@ _RULES: tuple[tuple[tuple[type, ...], Rule], ...] = (
     ((keras.layers.Dense,), _dense),
     ((keras.layers.MultiHeadAttention,), _attention),
 )
+_UNKNOWN = (keras.layers.Attention, keras.layers.AdditiveAttention, keras.layers.Lambda)  # compute without weights
 _UNCOUNTED = (keras.layers.Embedding, keras.layers.PReLU, keras.layers.LayerNormalization)
 
 

@@ -135,8 +135,8 @@ def trace(image: Any, kernel: Any, border: str = "valid", stride: int = 1, bias:
             expected="(H, W) and (h, w), or (H, W, C) and (h, w, C)",
             actual=(pixels.shape, weights.shape),
         )
-    if pixels.dtype.kind in "bu":
-        pixels = pixels.astype(np.int64)
+    if pixels.dtype.kind in "bui" and weights.dtype.kind in "bui":
+        pixels, weights = pixels.astype(object), weights.astype(object)  # Python's numbers do not overflow
     high, wide = weights.shape[:2]
     before = (0, 0)
     if mode := _mode(border, pixels.shape[:2], (high, wide)):
@@ -159,7 +159,7 @@ def _steps(
                 corner=(y - before[0], x - before[1]),
                 patch=patch,
                 products=products,
-                total=products.sum().item() + bias,
+                total=np.asarray(products.sum()).item() + bias,
             )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, DataError, TrainingError
 from kcnn.recipe import Recipe
 from kcnn.tasks.optimizer import HEAD
 
@@ -36,7 +36,9 @@ def fit_head(
     Returns: "loss" and "accuracy" of each epoch.
 
     Raises:
-        ConfigError: `model` ends otherwise.
+        ConfigError: `model` ends otherwise, or `epochs` is below 1.
+        DataError: `data` is empty, not of (inputs, targets), or has labels outside the classes.
+        TrainingError: the loss is not finite.
     """
     import keras
     import tensorflow as tf
@@ -48,34 +50,57 @@ def fit_head(
             f"layer {HEAD!r} on a vector. Set train.head_epochs to 0, or train the whole network."
         )
     trunk = keras.Model(model.inputs, head.input, name="trunk")
-    features, targets = [], []
-    for inputs, truth in data:
-        features.append(np.asarray(trunk(inputs, training=False), "float32"))
-        targets.append(np.asarray(truth))
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ConfigError(f"epochs is {epochs!r} but must be a whole number of at least 1.")
+    x, y = _features(trunk, data)
+    if y.ndim == 1 and not (y.dtype.kind in "iu" and y.min() >= 0 and y.max() < head.units):
+        raise DataError(f"labels must be whole numbers in 0..{head.units - 1}, one per class of the head.")
     entry = keras.Input(head.input.shape[1:], name="features")
     alone = keras.Model(entry, head(entry), name="head")
-    sparse = targets[0].ndim == 1
-    loss = loss or (keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy)(
-        from_logits=True
-    )
-    x, y = np.concatenate(features), np.concatenate(targets)
+    kind = keras.losses.SparseCategoricalCrossentropy if y.ndim == 1 else keras.losses.CategoricalCrossentropy
     batches = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).batch(HEAD_BATCH)
-    alone.compile(keras.optimizers.Adam(HEAD_RATE), loss, metrics=["accuracy"])
-    return {
-        key: list(map(float, values))
-        for key, values in alone.fit(batches, epochs=epochs, shuffle=False, verbose=0).history.items()
-    }
+    alone.compile(keras.optimizers.Adam(HEAD_RATE), loss or kind(from_logits=True), metrics=["accuracy"])
+    history = alone.fit(batches, epochs=epochs, shuffle=False, verbose=0).history
+    if not np.isfinite(history["loss"]).all():
+        raise TrainingError("the head's loss is not finite: the images or the weights of the trunk hold NaN.")
+    return {key: list(map(float, values)) for key, values in history.items()}
+
+
+def _features(trunk: "keras.Model", data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `trunk` computes of all inputs, and their targets.
+
+    Raises:
+        DataError: `data` is empty or not of (inputs, targets).
+    """
+    features, targets = [], []
+    for batch in data:
+        if not isinstance(batch, tuple) or len(batch) != 2:
+            raise DataError(
+                f"fit_head takes batches of (inputs, targets), as from kcnn.load, not {type(batch).__name__}."
+            )
+        features.append(np.asarray(trunk(batch[0], training=False), "float32"))
+        targets.append(np.asarray(batch[1]))
+    if not features:
+        raise DataError("fit_head got no batch of data; there is nothing to learn from.")
+    return np.concatenate(features), np.concatenate(targets)
 
 
 def hold_norms(model: "keras.Model") -> None:
     """Make batch normalisation keep its statistics and weights, as fine-tuning on a few hundred images needs.
 
-    A batch of 16 photos says less about means and variances than ImageNet did.
+    A batch of 16 photos says less about means and variances than ImageNet did. Networks inside `model` count too.
+
+    Raises:
+        ConfigError: `model` is compiled already, and Keras would not notice.
     """
     import keras
 
+    if model.compiled:
+        raise ConfigError("hold_norms comes before `compile`: Keras reads once what is trainable.")
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if isinstance(layer, keras.Model):
+            hold_norms(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
 
 

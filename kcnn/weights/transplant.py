@@ -143,10 +143,14 @@ def fitted(values: np.ndarray, shape: tuple[int, ...], key: str, name: str) -> n
     """Return `values` in `shape`; axes of length 1 may differ, as between a dense layer and a 1x1 convolution.
 
     Raises:
-        WeightsError: the shapes differ in more than that, or not every number is finite.
+        WeightsError: the shapes differ in more than that, or the numbers are no weights.
     """
     if not np.isfinite(values).all():
         raise WeightsError(f"{name!r} of the file holds NaN or infinite numbers; it is damaged. Download it again.")
+    if values.dtype.kind != "f":
+        raise WeightsError(f"{name!r} of the file holds {values.dtype} but weights are floating-point numbers.")
+    if key.endswith("moving_variance") and values.min() < 0:
+        raise WeightsError(f"{name!r} of the file is a variance below 0; it is damaged, or holds something else.")
     if [n for n in values.shape if n != 1] != [n for n in shape if n != 1]:
         raise WeightsError(
             f"{key} has shape {shape} but {name!r} of the file has {values.shape}. "

@@ -166,6 +166,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(server, capsys):
 
 def test_the_verb_serves_until_it_is_interrupted():
     command = [sys.executable, "-m", "kcnn", "explore", "--no_browser", "--port=0"]
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         address = process.stdout.readline().split()[0]
         with urllib.request.urlopen(address, timeout=10) as answer:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,14 @@ from kcnn.testing import family as harness
 GOLDENS = Path(__file__).parents[1] / "goldens"
 TINY = [name for name in kcnn.list_models() if name.startswith("tiny_")]
 QUICK = ["tiny_mlp", "tiny_lenet5", "tiny_resnet", "tiny_mobilenet_v2"]  # one of each kind; the others are slow
+# Exported on every run: each tiny row and one row of each kind; all others where KCNN_TEST_EVERYTHING is set, since they
+# differ in numbers only and need half an hour.
+EXPORTED = {
+    *TINY, "mlp", "lenet5", "lenet5_1998", "alexnet", "vgg11", "googlenet", "resnet18", "resnet50_v2", "resnext50_32x4d",
+    "resnet20", "densenet121", "sppnet_zf5", "xception", "inception_v3", "mobilenet_v1", "mobilenet_v2",
+    "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "efficientnet_v2_b0", "squeezenet1_1", "convnet1d",
+    "wavenet", "convnext_tiny",
+}  # fmt: skip
 
 
 @pytest.mark.spread
@@ -22,7 +31,11 @@ QUICK = ["tiny_mlp", "tiny_lenet5", "tiny_resnet", "tiny_mobilenet_v2"]  # one o
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in kcnn.list_models()]
 )
 def test_row(name):
-    harness.check_family(name)
+    harness.check_family(name, exports=name in EXPORTED or "KCNN_TEST_EVERYTHING" in os.environ)
+
+
+def test_the_exported_rows_are_there():
+    assert set(kcnn.list_models()) >= EXPORTED
 
 
 def test_table_and_registry_name_the_same_models():

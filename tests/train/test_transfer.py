@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import kcnn
 from kcnn import recipe as r
-from kcnn.errors import ConfigError, WeightsError
+from kcnn.errors import ConfigError, DataError, TrainingError, WeightsError
 from kcnn.testing.family import formula_fill
 from kcnn.train.run import train
 from kcnn.train.transfer import fit_head, hold_norms
@@ -92,6 +92,34 @@ def test_slow_trunk_refuses_what_cannot_work():
     built.build([keras.Variable(np.zeros(2))])
     with pytest.raises(ConfigError, match="built already"):
         kcnn.slow_trunk(built, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "change", "error", "message"),
+    [
+        (0, lambda x, y: (x, y), ConfigError, "epochs is 0"),
+        (1, lambda x, y: (x, y + 5), DataError, r"labels must be whole numbers in 0\.\.1"),
+        (1, lambda x, y: (x, y + 0.5), DataError, "labels must be whole numbers"),
+        (1, lambda x, y: (x * np.nan, y), TrainingError, "not finite"),
+        (1, lambda x, y: (x[:0], y[:0]), DataError, "no batch of data"),
+    ],
+)
+def test_what_a_head_cannot_learn_from(epochs, change, error, message):
+    _, images, labels = blobs(8)
+    model = kcnn.build("tiny_resnet", num_classes=2, image_shape=(32, 32, 3))
+    data = tf.data.Dataset.from_tensor_slices(change(images, labels)).batch(4)
+    with pytest.raises(error, match=message):
+        fit_head(model, data, epochs=epochs)
+
+
+def test_norms_are_held_before_compile_and_in_inner_networks():
+    inner = kcnn.build("tiny_resnet", num_classes=2, image_shape=(32, 32, 3))
+    outer = keras.Sequential([keras.Input((32, 32, 3)), inner])
+    hold_norms(outer)
+    assert not inner.get_layer("stem_bn").trainable
+    outer.compile("sgd", "mse")
+    with pytest.raises(ConfigError, match="before `compile`"):
+        hold_norms(outer)
 
 
 def test_held_norms_do_not_move():
