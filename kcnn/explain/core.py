@@ -171,6 +171,23 @@ def output_of(model: keras.Model, name: str | int) -> keras.Model:
     return keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, model.outputs[at])
 
 
+def with_softmax(model: keras.Model) -> keras.Model:
+    """Return a model that shares all layers and gives probabilities in place of logits, of its one output.
+
+    Raises:
+        ShapeError: the model has no known graph, or several outputs; see `output_of`.
+    """
+    graph.inputs(model)
+    if len(model.outputs) != 1:
+        raise ShapeError(
+            f"model {model.name!r} has {len(model.outputs)} outputs; choose one with `kcnn.explain.core.output_of`.",
+            expected="one output",
+            actual=len(model.outputs),
+        )
+    softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
+    return keras.Model(model.inputs[0], softmax(model.outputs[0]), name=model.name)
+
+
 def usable_layers(model: keras.Model) -> dict[str, int]:
     """Return name -> row of the layers whose output is maps (N, h, w, C) of more than one position."""
     return {

@@ -1,0 +1,137 @@
+"""Scores for maps, so that methods can be compared: deletion, insertion, pointing game.
+
+Deletion and insertion: Petsiuk 2018, RISE (1806.07421, section 4.3). Pointing game: Zhang 2016 (1608.00507, section 4).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kcnn.errors import ConfigError, ShapeError
+from kcnn.explain.core import BATCH, Target, ask, check_finite
+from kcnn.explain.maps import enlarge
+from kcnn.ops.arithmetic import whole
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The score while pixels go or come, most important first.
+
+    Attributes:
+        shares: (steps + 1,) share of pixels changed, 0..1.
+        scores: (N, steps + 1).
+    """
+
+    shares: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def area(self) -> np.ndarray:
+        """(N,) mean height of the curve: of a deletion the lower the better, of an insertion the higher."""
+        return np.trapezoid(self.scores, self.shares, axis=1)
+
+
+def deletion(
+    model: keras.Model,
+    images: Any,
+    maps: np.ndarray,
+    target: Target = None,
+    *,
+    steps: int = 28,
+    fill: Any = 0.0,
+    batch_size: int = BATCH,
+) -> Curve:
+    """Return the score while the pixels of highest value are replaced by `fill`.
+
+    Args:
+        model, images, target, batch_size: as in `kcnn.explain.core.ask`; of a model of logits, end it in a softmax
+            first (`kcnn.explain.core.with_softmax`) to have probabilities, as the paper.
+        maps: (N, h, w), enlarged to the images'.
+        steps: points of the curve; the same number of pixels goes at each.
+        fill: number, image (H, W, C) or images (N, H, W, C) that pixels become.
+    """
+    question = ask(model, images, target, batch_size=batch_size)
+    return _curve(question, maps, steps, question.images, _like(fill, question.images))
+
+
+def insertion(
+    model: keras.Model,
+    images: Any,
+    maps: np.ndarray,
+    target: Target = None,
+    *,
+    steps: int = 28,
+    fill: Any = 0.0,
+    batch_size: int = BATCH,
+) -> Curve:
+    """Return the score while the pixels of highest value come into `fill`; arguments as in `deletion`.
+
+    The paper starts from a blurred image; give it as `fill`.
+    """
+    question = ask(model, images, target, batch_size=batch_size)
+    return _curve(question, maps, steps, _like(fill, question.images), question.images)
+
+
+def points_inside(maps: np.ndarray, boxes: Any, size: tuple[int, int]) -> np.ndarray:
+    """Play the pointing game: whether the highest pixel of each map lies in one of its image's boxes.
+
+    Args:
+        maps: (N, h, w), enlarged to `size`.
+        boxes: N arrays (K, 4) of (y1, x1, y2, x2), in pixels of `size`.
+        size: (H, W).
+
+    Returns: (N,) bool.
+    """
+    large = enlarge(maps, size)
+    if len(boxes) != len(large):
+        raise ShapeError(f"there are {len(large)} maps but boxes of {len(boxes)} images.", expected=len(large),
+                         actual=len(boxes))  # fmt: skip
+    places = [np.unravel_index(one.argmax(), one.shape) for one in large]
+    return np.array([_hit(y + 0.5, x + 0.5, own) for (y, x), own in zip(places, boxes, strict=True)], bool)
+
+
+def chance_inside(boxes: Any, size: tuple[int, int]) -> np.ndarray:
+    """Return (N,) the share of pixels that lie in one of the boxes: what pointing at random scores."""
+    shares = []
+    for own in boxes:
+        covered = np.zeros(size, bool)
+        for y1, x1, y2, x2 in np.round(np.asarray(own, float).reshape(-1, 4)).astype(int):
+            covered[max(y1, 0) : y2, max(x1, 0) : x2] = True
+        shares.append(covered.mean())
+    return np.array(shares)
+
+
+def _hit(y: float, x: float, boxes: Any) -> bool:
+    return any(y1 <= y < y2 and x1 <= x < x2 for y1, x1, y2, x2 in np.asarray(boxes, float).reshape(-1, 4))
+
+
+def _like(fill: Any, images: np.ndarray) -> np.ndarray:
+    try:
+        return np.broadcast_to(np.asarray(fill, "float32"), images.shape)
+    except ValueError:
+        raise ShapeError(
+            f"fill is {np.shape(fill)} but the images are {images.shape}; give a number, one image, or one for each.",
+            expected=images.shape,
+            actual=np.shape(fill),
+        ) from None
+
+
+def _curve(question: Any, maps: np.ndarray, steps: int, before: np.ndarray, after: np.ndarray) -> Curve:
+    if np.ndim(maps) != 3 or len(maps) != len(before) or not np.isfinite(maps).all():
+        raise ConfigError(f"maps are {np.shape(maps)} but must be finite (N, h, w), N = {len(before)}.")
+    whole("steps", steps, 1)
+    run = tf.function(question.answer, input_signature=question.specs, autograph=False)
+    ranks = np.argsort(np.argsort(-enlarge(maps, before.shape[1:3]).reshape(len(before), -1), kind="stable"))
+    ranks = ranks.reshape(len(before), *before.shape[1:3], 1)
+    shares, scores = np.linspace(0, 1, steps + 1), []
+    for number, share in enumerate(shares):
+        changed = np.where(ranks < share * ranks[0].size, after, before)
+        parts = [
+            run(changed[at : at + question.batch_size], question.targets[at : at + question.batch_size]).numpy()
+            for at in range(0, len(changed), question.batch_size)
+        ]
+        scores.append(check_finite(np.concatenate(parts), f"scores of step {number}"))
+    return Curve(shares, np.stack(scores, axis=1))
