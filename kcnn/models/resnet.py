@@ -173,8 +173,8 @@ def branch(width: int, plan: tuple[int, int, int], spec: ResNetSpec) -> list[tup
     if spec.block == "basic":
         return [(width, 3, stride, {"dilation_rate": first}), (width, 3, 1, {"dilation_rate": after})]
     inner = width * spec.group_width // 64 * spec.groups
-    early, late = (stride, 1) if spec.stride_on == "conv1x1" else (1, stride)
-    spread = {"dilation_rate": first, "groups": spec.groups}
+    early, late, dilation = (stride, 1, after) if spec.stride_on == "conv1x1" else (1, stride, first)
+    spread = {"dilation_rate": dilation, "groups": spec.groups}
     return [(inner, 1, early, {}), (inner, 3, late, spread), (4 * width, 1, 1, {"use_bias": spec.biases})]
 
 
