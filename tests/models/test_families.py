@@ -21,8 +21,8 @@ QUICK = ["tiny_mlp", "tiny_lenet5", "tiny_resnet", "tiny_mobilenet_v2"]  # one o
 EXPORTED = {
     *TINY, "mlp", "lenet5", "lenet5_1998", "alexnet", "vgg11", "googlenet", "resnet18", "resnet50_v2",
     "resnext50_32x4d", "resnet20", "densenet121", "sppnet_zf5", "xception", "inception_v3", "mobilenet_v1",
-    "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "efficientnet_v2_b0", "squeezenet1_1",
-    "convnet1d", "wavenet", "convnext_tiny",
+    "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "efficientnet_v2_b0",
+    "squeezenet1_1", "convnet1d", "wavenet", "convnext_tiny",
 }  # fmt: skip
 
 
