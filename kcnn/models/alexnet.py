@@ -6,7 +6,8 @@ The two towers of the paper's two GPUs are grouped convolutions. Images are 227x
 11x11 kernel at stride 4 would leave a quarter of a step.
 Departures: `alexnet` and `alexnet_single` pool before they normalise, as the layer table of Stanford's cs231n does;
 `alexnet_paper` normalises first. He's initialisation and biases of 0 in place of Gaussians of 0.01 and biases of 1.
-`alexnet_torchvision` is one tower of fewer maps without normalisation, and pools any image to 6x6 maps.
+`alexnet_torchvision` is one tower of fewer maps without normalisation, and pools any image to 6x6 maps; conv4 has 256
+maps, as in torchvision, where the paper's one-tower network has 384 (64, 192, 384, 384, 256).
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "alexnet_paper": "AlexNet with response normalisation before pooling, as in the paper",
         "alexnet_single": "AlexNet in one tower, without groups",
         "alexnet_torchvision": "AlexNet of one narrower tower without normalisation (Krizhevsky 2014), 224x224",
-        "tiny_alexnet": "AlexNet at a twenty-fourth of its width, for tests",
+        "tiny_alexnet": "AlexNet of narrow convolutions, for tests",
     },
     "vgg": {
         "vgg11": "VGG-11 (Simonyan 2014), column A",
@@ -65,10 +65,10 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "tiny_resnet": "one narrow bottleneck a stage, for tests",
     },
     "densenet": {
-        "densenet121": "DenseNet-121 (Huang 2017), every layer sees all maps before it",
-        "densenet169": "DenseNet-169 (Huang 2017)",
-        "densenet201": "DenseNet-201 (Huang 2017)",
-        "densenet161": "DenseNet-161 (Huang 2017), 48 new maps a layer",
+        "densenet121": "DenseNet-121 (Huang 2016), every layer sees all maps before it",
+        "densenet169": "DenseNet-169 (Huang 2016)",
+        "densenet201": "DenseNet-201 (Huang 2016)",
+        "densenet161": "DenseNet-161 (Huang 2016), 48 new maps a layer",
         "tiny_densenet": "five narrow dense layers, for tests",
     },
     "mobilenet_v1": {
@@ -80,15 +80,15 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "tiny_mobilenet_v1": "MobileNetV1 of five narrow blocks, for tests",
     },
     "xception": {
-        "xception": "Xception (Chollet 2017), depthwise separable convolutions with shortcuts",
+        "xception": "Xception (Chollet 2016), depthwise separable convolutions with shortcuts",
         "tiny_xception": "Xception with one narrow middle block, for tests",
     },
     "inception": {
-        "inception_v3": "Inception-v3 (Szegedy 2016), large kernels as stacks of small and one-sided ones",
+        "inception_v3": "Inception-v3 (Szegedy 2015), large kernels as stacks of small and one-sided ones",
         "tiny_inception_v3": "one narrow module of each kind, for tests",
     },
     "googlenet": {
-        "googlenet": "GoogLeNet (Szegedy 2015), nine Inception modules, local response normalisation",
+        "googlenet": "GoogLeNet (Szegedy 2014), nine Inception modules, local response normalisation",
         "googlenet_bn": "GoogLeNet with batch normalisation, torchvision's variant",
         "inception_naive": "one Inception module without reductions, on 28x28x256",
         "inception_reduced": "the same module with 64-map reductions, a third of its cost",

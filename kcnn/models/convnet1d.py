@@ -1,6 +1,6 @@
 """A convolutional classifier of sequences: what a 2-D network does, along one axis.
 
-Paper: Wang 2017 (1611.06455), section II-B and figure 1b, the fully convolutional network for time series.
+Paper: Wang 2016 (1611.06455), section II-B and figure 1b, the fully convolutional network for time series.
 Departures: no bias before batch normalisation, which would take it away again.
 """
 
@@ -22,7 +22,7 @@ class ConvNet1DSpec:
 
 SPECS = {
     "convnet1d": ConvNet1DSpec(
-        convolutions=((128, 8), (256, 5), (128, 3)), source="Wang 2017, section II-B", params=265_482
+        convolutions=((128, 8), (256, 5), (128, 3)), source="Wang 2016, section II-B", params=265_482
     ),
     "tiny_convnet1d": ConvNet1DSpec(convolutions=((8, 8), (16, 3)), source="kcnn, for tests", params=666),
 }

@@ -1,6 +1,6 @@
 """Densely connected networks: every layer sees the maps of all layers before it.
 
-Paper: Huang 2017 (1608.06993), table 1: the bottleneck form with compression, DenseNet-BC.
+Paper: Huang 2016 (1608.06993), table 1: the bottleneck form with compression, DenseNet-BC.
 Padding is explicit and even, as in the authors' code.
 Departures: the level of a stage is its last concatenation; the 1x1 that halves it belongs to the transition. Batch
 normalisation moves its statistics by a tenth each step.
@@ -38,9 +38,9 @@ class DenseNetSpec:
 
 
 SPECS = {
-    "densenet121": DenseNetSpec(repeats=(6, 12, 24, 16), source="Huang 2017, table 1", params=7_978_856),
-    "densenet169": DenseNetSpec(repeats=(6, 12, 32, 32), source="Huang 2017, table 1", params=14_149_480),
-    "densenet201": DenseNetSpec(repeats=(6, 12, 48, 32), source="Huang 2017, table 1", params=20_013_928),
+    "densenet121": DenseNetSpec(repeats=(6, 12, 24, 16), source="Huang 2016, table 1", params=7_978_856),
+    "densenet169": DenseNetSpec(repeats=(6, 12, 32, 32), source="Huang 2016, table 1", params=14_149_480),
+    "densenet201": DenseNetSpec(repeats=(6, 12, 48, 32), source="Huang 2016, table 1", params=20_013_928),
     "densenet161": DenseNetSpec(
         repeats=(6, 12, 36, 24),
         growth=48,

@@ -4,8 +4,8 @@ Papers: Tan 2019 (1905.11946), tables 1 and 2, equation 3; Liu 2020 (TensorFlow 
 with EfficientNet-Lite").
 Padding is TensorFlow's "same", as in the authors' code; torchvision's form is `padding="even", epsilon=1e-5` (1e-3 from
 B5 on).
-The rows hold the coefficients that the authors published, which `compound_scaling` gives up to rounding for B1 to B3
-and exceeds with ever larger ones for B4 to B7.
+The rows hold the coefficients that the authors published. Those of B1 to B3 are `compound_scaling`'s up to rounding;
+the published coefficients exceed the rule from B4 on.
 Departures: batch normalisation moves its statistics by a tenth each step (0.01 in the authors' code).
 """
 
@@ -87,7 +87,7 @@ def _lite(width: float, depth: float, resolution: int, dropout: float, params: i
         scale_ends=False,
         squeeze=0.0,
         dropout=dropout,
-        source="Liu 2020, table 1",
+        source="EfficientNet-Lite's README (tensorflow/tpu)",
         params=params,
     )
 

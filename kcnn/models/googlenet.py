@@ -1,6 +1,6 @@
 """GoogLeNet: Inception modules, branches of 1x1, 3x3, 5x5 and pooling side by side.
 
-Paper: Szegedy 2015 (1409.4842), table 1; the modules in figure 2, the auxiliary classifiers in section 5.
+Paper: Szegedy 2014 (1409.4842), table 1; the modules in figure 2, the auxiliary classifiers in section 5.
 Pooling rounds up, as in Caffe's and PyTorch's networks: a window may hang over the bottom and right edges.
 The paper gives no numbers for local response normalisation; here n = 5, k = 1, alpha = 1e-4 / n, beta = 0.75, as in
 Caffe's GoogLeNet. Without a stem, a row is one module on its own, for the comparison of costs.
@@ -63,28 +63,28 @@ TABLE1: tuple[Mapping[str, Widths], ...] = (
 ONE_MODULE: ImageShape = (28, 28, 256)
 
 SPECS = {
-    "googlenet": GoogLeNetSpec(stages=TABLE1, source="Szegedy 2015, table 1", params=6_998_552),
+    "googlenet": GoogLeNetSpec(stages=TABLE1, source="Szegedy 2014, table 1", params=6_998_552),
     "googlenet_bn": GoogLeNetSpec(
         stages=TABLE1,
         batch_norm=True,
         large=3,
         last_pool=2,
         dropout=0.2,
-        source="torchvision's variant of Szegedy 2015, table 1",
+        source="torchvision's variant of Szegedy 2014, table 1",
         params=6_624_904,
     ),
     "inception_naive": GoogLeNetSpec(
         stages=({"3a": (128, 0, 192, 0, 96, 0)},),
         stem=None,
         image=ONE_MODULE,
-        source="Szegedy 2015, figure 2a",
+        source="Szegedy 2014, figure 2a; widths of the cs231n lecture on architectures",
         params=1_762_952,
     ),
     "inception_reduced": GoogLeNetSpec(
         stages=({"3a": (128, 64, 192, 64, 96, 64)},),
         stem=None,
         image=ONE_MODULE,
-        source="Szegedy 2015, figure 2b",
+        source="Szegedy 2014, figure 2b; widths of the cs231n lecture on architectures",
         params=827_720,
     ),
     "tiny_googlenet": GoogLeNetSpec(

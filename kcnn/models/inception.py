@@ -1,6 +1,6 @@
 """Inception-v3: large kernels as stacks of small and of one-sided ones, on grids of 35, 17 and 8.
 
-Paper: Szegedy 2016 (1512.00567), table 1 and figures 5 to 7, 10; the widths are those of the authors' code.
+Paper: Szegedy 2015 (1512.00567), table 1 and figures 5 to 7, 10; the widths are those of the authors' code.
 The stem and the two grid reductions are unpadded, so that 299 pixels give 35x35, 17x17 and 8x8 maps.
 Departures: normalisation shifts and does not scale, as in the authors' code; the auxiliary classifier is left out.
 Below `output_stride` a reduction that no longer strides is padded and keeps the size, and a dilated average counts the
@@ -85,7 +85,7 @@ SPECS = {
             reduction8(),
             *(grid8() for _ in range(2)),
         ),
-        source="Szegedy 2016, table 1",
+        source="Szegedy 2015, table 1",
         params=23_817_352,
     ),
     "tiny_inception_v3": InceptionSpec(

@@ -1,7 +1,7 @@
 """Fully connected networks: what a convolutional network is compared with.
 
-Paper: LeCun 1998 (Gradient-based learning applied to document recognition), section III-C.5, networks
-"784-300-10" and "784-300-100-10".
+Paper: LeCun 1998 (Gradient-based learning applied to document recognition), section III-C.6, network
+"28x28-300-100-10".
 Departures: ReLU in place of the scaled tanh; logits out in place of the Euclidean output units.
 """
 
@@ -22,7 +22,7 @@ class MlpSpec:
 
 
 SPECS = {
-    "mlp": MlpSpec(hidden=(300, 100), source="LeCun 1998, section III-C.5: 784-300-100-10", params=266_610),
+    "mlp": MlpSpec(hidden=(300, 100), source="LeCun 1998, section III-C.6: 28x28-300-100-10", params=266_610),
     "tiny_mlp": MlpSpec(hidden=(16,), source="kcnn, for tests", params=12_730),
 }
 

@@ -3,7 +3,8 @@
 Paper: Howard 2017 (1704.04861), table 1; "Conv MobileNet" in table 4, widths in table 6.
 Padding is TensorFlow's "same", as in the authors' code, so stride 2 pads bottom and right on even sizes.
 Departures: ReLU6 instead of ReLU and batch normalisation's epsilon 1e-3, as in the authors' code; the last depthwise
-convolution has stride 1, where table 1 prints 2 and keeps 7x7 maps.
+convolution has stride 1, where table 1 prints 2 and keeps 7x7 maps; batch normalisation moves its statistics by a tenth
+each step (momentum 0.9).
 """
 
 from dataclasses import dataclass

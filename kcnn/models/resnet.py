@@ -5,7 +5,10 @@ Zagoruyko 2016 (1605.07146), table 1.
 Padding is explicit and even, as in the authors' code.
 Departures: stride sits on the 3x3 ("conv3x3"), which costs more and classifies better; the paper's choice is
 "conv1x1" (the `_paper` rows, whose twins keras.applications carries). The V2 rows stride in the last block of
-a stage, as keras.applications does. Batch normalisation moves its statistics by a tenth each step.
+a stage and have biases in the stem, projections and last convolutions, as keras.applications does; their levels but
+the last are raw sums, neither normalised nor activated. Basic rows project where the width changes (option B of
+section 3.3), except `resnet34_pad` and ResNet-20 to 110 (option A). Batch normalisation moves its statistics by a tenth
+each step.
 """
 
 from dataclasses import dataclass
@@ -46,7 +49,7 @@ def _v2(repeats: tuple[int, ...], params: int) -> ResNetSpec:
         preactivation=True,
         biases=True,
         epsilon=1.001e-5,
-        source="He 2016, figure 4e",
+        source="He 2016, figure 4e; biases and strides of keras.applications",
         params=params,
     )
 
@@ -60,7 +63,7 @@ def _cifar(depth: int, shortcut: Literal["none", "pad"], params: int) -> ResNetS
         stem_width=16,
         shortcut=shortcut,
         classes=10,
-        source="He 2015, table 6",
+        source="He 2015, section 4.2, figure 6" if shortcut == "none" else "He 2015, table 6",
         params=params,
     )
 
@@ -125,7 +128,11 @@ SPECS = {
         block="bottleneck", repeats=DEEP50, group_width=128, source="Zagoruyko 2016, table 8", params=68_883_240
     ),
     "wide_resnet101_2": ResNetSpec(
-        block="bottleneck", repeats=DEEP101, group_width=128, source="Zagoruyko 2016, section 2", params=126_886_696
+        block="bottleneck",
+        repeats=DEEP101,
+        group_width=128,
+        source="torchvision, by Zagoruyko 2016, section 2",
+        params=126_886_696,
     ),
     "plain20": _cifar(20, "none", 269_722),
     "plain56": _cifar(56, "none", 853_018),
@@ -260,7 +267,7 @@ def features(inputs: keras.KerasTensor, spec: ResNetSpec, output_stride: int = 3
     return levels
 
 
-def build(name: str, *, num_classes: int | None = None, image_shape: ImageShape | None = None) -> keras.Model:
+def build(name: str, *, num_classes: int | None = None, image_shape: ImageShape = (None, None, 3)) -> keras.Model:
     """Build a residual or plain network.
 
     Args:
@@ -276,7 +283,7 @@ def build(name: str, *, num_classes: int | None = None, image_shape: ImageShape 
         ConfigError: `num_classes` is not positive.
     """
     spec = SPECS[name]
-    inputs = image_input(name, image_shape or (None, None, 3), minimum=32 if spec.stem == "imagenet" else 8)
+    inputs = image_input(name, image_shape, minimum=32 if spec.stem == "imagenet" else 8)
     x = list(features(inputs, spec).values())[-1]
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, logits(x, name, spec.classes if num_classes is None else num_classes), name=name)

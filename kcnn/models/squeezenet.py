@@ -1,7 +1,8 @@
 """SqueezeNet: AlexNet's accuracy with a fiftieth of its weights.
 
 Paper: Iandola 2016 (1602.07360), table 1 and figure 1; version 1.1 is the authors' later one, of 2.4 times fewer
-multiply-adds: 3x3 convolution first, poolings two modules earlier.
+multiply-adds: the first convolution has 64 maps of 3x3 in place of 96 of 7x7, and pooling follows it, fire3 and fire5
+in place of it, fire4 and fire8.
 Pooling keeps the window that hangs over the lower and right edge, as Caffe does.
 Departures: He's initialisation. As in the paper, ReLU and pooling follow the class maps ("logits"), so the outputs are
 0 or more.

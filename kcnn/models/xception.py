@@ -1,6 +1,6 @@
 """Xception: Inception modules taken to their limit, depthwise separable convolutions with shortcuts.
 
-Paper: Chollet 2017 (1610.02357), figure 5; dropout in section 4.3.
+Paper: Chollet 2016 (1610.02357), figure 5; dropout in section 4.3.
 Padding is that of the author's code: none in the two convolutions of the stem, TensorFlow's "same" after them, so
 stride 2 pads bottom and right on even sizes.
 Departures: below `output_stride` a pooling that no longer strides keeps its 3x3 window. Batch normalisation moves its
@@ -32,7 +32,7 @@ class XceptionSpec:
 
 
 SPECS = {
-    "xception": XceptionSpec(source="Chollet 2017, figure 5", params=22_855_952),
+    "xception": XceptionSpec(source="Chollet 2016, figure 5", params=22_855_952),
     "tiny_xception": XceptionSpec(
         stem=(8, 8),
         entry=(8, 16, 16),

@@ -72,7 +72,7 @@ def test_fused_block_is_full_convolutions(expanded, kernels):
 
 
 def test_dropped_block_leaves_the_whole_image_as_it_was():
-    # Huang 2016: an image skips the block entirely, or the branch is scaled by 1 / (1 - drop)
+    # Huang 2016 (1603.09382): an image skips the block entirely, or the branch is scaled by 1 / (1 - drop)
     block = Block(name="b", expanded=8, filters=4, activation="relu", drop=0.5)
     model, images = model_of(block, 4), formula.images((6, 6, 4), count=64)
     branch = np.asarray(model(images)) - images

@@ -110,6 +110,24 @@ def test_sequences_and_networks_that_see_everything():
 
 
 @pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("lenet5", (28, 28, 1)), ("alexnet", (227, 227, 3)), ("alexnet_torchvision", (224, 224, 3)),
+        ("vgg16", (224, 224, 3)), ("inception_naive", (28, 28, 256)), ("googlenet", (224, 224, 3)),
+        ("resnet20", (32, 32, 3)), ("xception", (299, 299, 3)), ("efficientnet_b7", (600, 600, 3)),
+        ("efficientnet_v2_s", (384, 384, 3)), ("wavenet", (1024, 256)),
+    ],
+)  # fmt: skip
+def test_size_at_which_a_network_is_counted(name, shape):
+    assert cards.usual_shape(name) == shape
+
+
+def test_every_network_has_a_size():
+    for name in NAMES:
+        assert all(isinstance(size, int) for size in cards.usual_shape(name)), name
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("resnet152", "3.57 % top-5 error is an ensemble"),

@@ -13,7 +13,7 @@ from tests.models import twins
 
 @pytest.mark.parametrize("name", sorted(densenet.SPECS))
 def test_parameters_by_arithmetic(name):
-    # Huang 2017, section 3: a layer on c maps has 2c + 4kc + 2(4k) + 9(4k)k weights, a transition 2c + c * c/2
+    # Huang 2016, section 3: a layer on c maps has 2c + 4kc + 2(4k) + 9(4k)k weights, a transition 2c + c * c/2
     spec = densenet.SPECS[name]
     k, c = spec.growth, spec.stem_width
     total = 7 * 7 * 3 * c + 2 * c

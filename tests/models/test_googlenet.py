@@ -31,7 +31,7 @@ def whole() -> keras.Model:
 
 
 def test_multiply_adds_of_table_1(whole):
-    # Szegedy 2015, table 1, column "ops", in millions, some of it cut and some rounded; conv1 and 5a, where the table's
+    # Szegedy 2014, table 1, column "ops", in millions, some of it cut and some rounded; conv1 and 5a, where the table's
     # figures are not those of its own widths, are left out
     table = {
         "conv2": 360, "inception3a": 128, "inception3b": 304, "inception4a": 73, "inception4b": 88, "inception4c": 100,

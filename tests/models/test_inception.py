@@ -19,7 +19,7 @@ def whole() -> keras.Model:
 
 
 def test_grids_are_those_of_the_paper(whole):
-    # Szegedy 2016, table 1: 147x147x64, 35x35x288, 17x17x768, 8x8x2048
+    # Szegedy 2015, table 1: 147x147x64, 35x35x288, 17x17x768, 8x8x2048
     sizes = {"stem_conv3": (147, 64), "mixed2": (35, 288), "mixed7": (17, 768), "mixed10": (8, 2048)}
     for name, (side, maps) in sizes.items():
         assert whole.get_layer(name).output.shape == (None, side, side, maps)

@@ -40,7 +40,7 @@ def test_parameters_by_arithmetic(name):
 
 
 def test_flow_is_that_of_the_figure():
-    # Chollet 2017, figure 5: 299 -> 19x19x728 through entry and middle flow -> 10x10x2048
+    # Chollet 2016, figure 5: 299 -> 19x19x728 through entry and middle flow -> 10x10x2048
     spec = xception.SPECS["xception"]
     inputs = keras.Input((299, 299, 3))
     levels = xception.features(inputs, spec)

@@ -5,6 +5,7 @@ field are computed from the network itself when a card is asked for.
 """
 
 import importlib
+import inspect
 from dataclasses import dataclass
 
 from kcnn.errors import ConfigError, UnknownNameError
@@ -13,7 +14,7 @@ from kcnn.models.cards import early, late
 from kcnn.models.cards.kinds import IMAGENET, Result, Work
 from kcnn.models.cards.results import RESULTS
 
-__all__ = ["RESULTS", "WORKS", "WORK_OF", "Card", "Result", "Work", "card", "work"]
+__all__ = ["RESULTS", "WORKS", "WORK_OF", "Card", "Result", "Work", "card", "usual_shape", "work"]
 
 WORKS: dict[str, Work] = {**early.WORKS, **late.WORKS}
 
@@ -128,9 +129,7 @@ def card(name: str) -> Card:
     from kcnn.ops import cost, receptive_field
 
     published, notes = work(name), []
-    model = build(name)
-    if None in model.input_shape[1:]:
-        model = build(name, image_shape=_full_shape(name, model.input_shape[1:]))
+    model = build(name, image_shape=usual_shape(name))
     sums = cost.totals(cost.ledger(model))
     last = None
     try:
@@ -151,9 +150,24 @@ def card(name: str) -> Card:
     )
 
 
-def _full_shape(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """Return `shape` with numbers for its open sizes."""
-    rows = getattr(importlib.import_module(MODELS.get(name).__module__), "SPECS", {})
+def usual_shape(name: str) -> tuple[int, ...]:
+    """Return (height, width, channels), or (length, channels), at which a network is counted.
+
+    Its own size where that is fixed, the published `resolution` of its row, 32 for the CIFAR rows, 299 for Inception-v3
+    and Xception, otherwise 224; 1024 steps for sequences.
+
+    Args:
+        name: one of `kcnn.list_models()`.
+
+    Raises:
+        UnknownNameError: no such network; the nearest are listed.
+    """
+    make = MODELS.get(name)
+    row = getattr(importlib.import_module(make.__module__), "SPECS", {}).get(name)
+    argument = inspect.signature(make).parameters.get("image_shape")
+    shape = argument.default if argument else None
+    if not isinstance(shape, tuple):  # the row says it
+        shape = getattr(row, "image", (*(getattr(row, "side", None),) * 2, 3))
     usual = USUAL_LENGTH if len(shape) == 2 else SIZES.get(name, USUAL_SIZE)
-    side = getattr(rows.get(name), "resolution", usual)
-    return tuple(size or side for size in shape)
+    side = getattr(row, "resolution", usual)
+    return tuple(side if size is None else size for size in shape)

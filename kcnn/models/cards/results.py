@@ -13,7 +13,7 @@ _LITE = "EfficientNet-Lite's README (tensorflow/tpu)"
 _V2 = "EfficientNetV2's README (google/automl)"
 _V3 = "keras.applications documentation of MobileNetV3"
 _WIDTHS = "keras.applications documentation of MobileNetV2"
-_DENSENET = "Huang 2017, table 3"
+_DENSENET = "Huang 2016, table 3"
 
 RESULTS = {
     "mlp": (Result(96.95, None, "LeCun 1998, figure 9", MNIST),),
@@ -21,15 +21,15 @@ RESULTS = {
     "alexnet": (Result(59.3, 81.8, "Krizhevsky 2012, table 2, ten crops, normalisation before pooling"),),
     "alexnet_paper": (Result(59.3, 81.8, "Krizhevsky 2012, table 2, ten crops"),),
     "alexnet_torchvision": (Result(56.522, 79.066, TORCHVISION),),
-    "vgg11": (Result(70.4, 89.6, "Simonyan 2014, table 3, A"), Result(69.02, 88.628, TORCHVISION)),
-    "vgg13": (Result(71.3, 90.1, "Simonyan 2014, table 3, B"), Result(69.928, 89.246, TORCHVISION)),
+    "vgg11": (Result(70.4, 89.6, "Simonyan 2014, table 3, A, whole image at 256"), Result(69.02, 88.628, TORCHVISION)),
+    "vgg13": (Result(71.3, 90.1, "Simonyan 2014, table 3, B, whole image at 256"), Result(69.928, 89.246, TORCHVISION)),
     "vgg16": (
-        Result(74.4, 91.9, "Simonyan 2014, table 3, D, whole image at 384"),
+        Result(74.4, 91.9, "Simonyan 2014, table 3, D, trained with scale jitter, whole image at 384"),
         Result(71.3, 90.1, KERAS),
         Result(71.592, 90.382, TORCHVISION),
     ),
     "vgg19": (
-        Result(74.5, 92.0, "Simonyan 2014, table 3, E, whole image at 384"),
+        Result(74.5, 92.0, "Simonyan 2014, table 3, E, trained with scale jitter, whole image at 384"),
         Result(71.3, 90.0, KERAS),
         Result(72.376, 90.876, TORCHVISION),
     ),
@@ -47,7 +47,7 @@ RESULTS = {
     ),
     "plain18": (Result(72.06, None, _RESNET.format(2)),),
     "plain34": (Result(71.46, 89.98, _RESNET.format("3")),),
-    "resnet18": (Result(72.12, None, _RESNET.format(2)), Result(69.758, 89.078, TORCHVISION)),
+    "resnet18": (Result(69.758, 89.078, TORCHVISION),),
     "resnet34_pad": (Result(74.97, 92.24, _RESNET.format("3, A")),),
     "resnet34": (Result(75.48, 92.54, _RESNET.format("3, B")), Result(73.314, 91.42, TORCHVISION)),
     "resnet50": (Result(76.13, 92.862, TORCHVISION),),
@@ -72,7 +72,7 @@ RESULTS = {
     "densenet201": (Result(77.42, 93.66, _DENSENET), Result(77.3, 93.6, KERAS), Result(76.896, 93.37, TORCHVISION)),
     "densenet161": (Result(77.138, 93.56, TORCHVISION),),
     "squeezenet1_1": (Result(58.178, 80.624, TORCHVISION),),
-    "xception": (Result(79.0, 94.5, "Chollet 2017, table 1"), Result(79.0, 94.5, KERAS)),
+    "xception": (Result(79.0, 94.5, "Chollet 2016, table 1"), Result(79.0, 94.5, KERAS)),
     "mobilenet_v1": (Result(70.6, None, "Howard 2017, table 6"), Result(70.4, 89.5, KERAS)),
     "mobilenet_v1_075": (Result(68.4, None, "Howard 2017, table 6"),),
     "mobilenet_v1_050": (Result(63.7, None, "Howard 2017, table 6"),),
