@@ -39,7 +39,7 @@ class Ascent:
 
     steps: int = 128
     rate: float = 0.02
-    decay: float = 0.0
+    decay: float = 0.005
     blur: int = 0
     jitter: int = 8
     variation: float = 0.0

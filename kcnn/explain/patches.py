@@ -144,8 +144,10 @@ def _boxes(model: keras.Model, row: int, size: Sequence[int]) -> Callable[[int, 
 
     def asked(y: int, x: int) -> Box:
         if y not in tall or x not in wide:
-            y1, x1, y2, x2 = unit_box(model, row, (y, x), image_size=size) or (0, 0, 0, 0)
-            tall[y], wide[x] = (y1, y2), (x1, x2)
+            box = unit_box(model, row, (y, x), image_size=size)
+            if box is None:  # between the nails of unpooling
+                return 0, 0, 0, 0
+            tall[y], wide[x] = (box[0], box[2]), (box[1], box[3])
         return tall[y][0], wide[x][0], tall[y][1], wide[x][1]
 
     strides = [field.stride for field in fields if field.stride is not None]

@@ -21,7 +21,7 @@ def linear():
 
 def test_a_linear_score_gives_the_sign_of_its_weights():
     model, plus = linear()
-    plain = Ascent(steps=100, rate=0.1, jitter=0, frequencies=False)
+    plain = Ascent(steps=100, rate=0.1, decay=0, jitter=0, frequencies=False)
     images, scores = maximise(model, [0, 1], ascent=plain)
     np.testing.assert_allclose(images[0, ..., 0], plus, atol=1e-3)
     np.testing.assert_allclose(images[1, ..., 0], -plus, atol=1e-3)
@@ -61,9 +61,9 @@ def test_regularisers_do_what_their_names_say():
     def roughness(image):
         return np.abs(np.diff(image, axis=1)).mean()
 
-    base = {"steps": 30, "rate": 0.1, "jitter": 0, "frequencies": False}
+    base = {"steps": 30, "rate": 0.1, "jitter": 0, "decay": 0, "frequencies": False}
     plain, *others = (
-        maximise(nets.twin(), 2, ascent=Ascent(**base, **options))[0]
+        maximise(nets.twin(), 2, ascent=Ascent(**{**base, **options}))[0]
         for options in ({}, {"variation": 20.0}, {"blur": 2}, {"decay": 0.2})
     )
     assert roughness(others[0]) < 0.8 * roughness(plain)
