@@ -1,0 +1,279 @@
+"""Show what a network looks at: pictures of several methods side by side for each image, and a JSON of numbers.
+
+MODEL is a run, a bundle, or a name of `kcnn list models` (with ImageNet weights, or those of --weights).
+"""
+
+import argparse
+import importlib
+import io
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kcnn.cli.console import Console
+from kcnn.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from kcnn.recipe import Preprocess
+
+HELP = "what a network looks at: heat maps over images, several methods side by side"
+DEFAULT = "grad_cam,occlusion,integrated_gradients,guided_backprop"
+SUMMARY = "explain.json"
+SOME_FAILED = 2
+AT_ONCE = 8  # images whose pictures are made and written together
+DPI = 110
+
+
+@dataclass(frozen=True)
+class Method:
+    """A function "kcnn.explain.NAME:NAME" and what it gives.
+
+    Attributes:
+        kind: "map" (N, h, w), drawn over the image; "slopes" (N, H, W, C), drawn as the largest of each pixel;
+            "signed" (N, H, W, C), drawn around gray.
+        takes_layer: --layer is for it.
+        takes_probability: it is shown the class's probability in place of its logit.
+    """
+
+    kind: str
+    takes_layer: bool = False
+    takes_probability: bool = False
+
+
+METHODS = {
+    "grad_cam": Method("map", takes_layer=True),
+    "grad_cam_plus": Method("map", takes_layer=True),
+    "layer_cam": Method("map", takes_layer=True),
+    "score_cam": Method("map", takes_layer=True),
+    "cam": Method("map"),
+    "occlusion": Method("map", takes_probability=True),
+    "saliency": Method("slopes"),
+    "smooth_grad": Method("slopes"),
+    "integrated_gradients": Method("slopes"),
+    "guided_backprop": Method("signed"),
+    "deconvnet": Method("signed"),
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network with what stands around it: how pixels reach it and what its classes are called."""
+
+    model: "keras.Model"
+    preprocess: "Preprocess"
+    labels: tuple[str, ...]
+    multi_label: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("model", metavar="MODEL", help="run folder, bundle, or a name of `kcnn list models`")
+    parser.add_argument("files", metavar="IMAGE", nargs="+", help="image, folder or glob")
+    parser.add_argument(
+        "--method", default=DEFAULT, help=f"comma-separated, of {', '.join(METHODS)}; default {DEFAULT}"
+    )
+    parser.add_argument("--layer", help="whose maps the CAM methods weigh (default: the last layer with maps)")
+    parser.add_argument("--target", metavar="CLASS", help="number or name of the class (default: the model's answer)")
+    parser.add_argument(
+        "--weights", metavar="WHICH", default="imagenet", help="of a named model: imagenet, file, hf:..."
+    )
+    parser.add_argument("--output", metavar="FOLDER", default="explain", help="where pictures land (default: explain)")
+    parser.add_argument(
+        "--batch_size", type=int, default=16, metavar="N", help="images in memory at once (default: 16)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the JSON to stdout too")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Explain every image and write what was found."""
+    from kcnn import atomic
+    from kcnn.explain.core import find_row
+    from kcnn.export.predict import find_files, reader
+
+    methods = parse_methods(args.method)
+    if args.batch_size < 1:
+        raise ConfigError(f"--batch_size is {args.batch_size} but must be at least 1.")
+    output = Path(args.output)
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output={args.output} is a file, but pictures need a folder.")
+    opened = open_network(args.model, args.weights)
+    target = None if args.target is None else parse_target(args.target, opened)
+    if any(METHODS[name].takes_layer for name in methods):
+        find_row(opened.model, args.layer)
+    elif args.layer is not None:
+        raise ConfigError(
+            f"--layer={args.layer} goes with {', '.join(n for n, m in METHODS.items() if m.takes_layer)}."
+        )
+    files = list(find_files(args.files))
+    read, used, answers = reader(opened), set[str](), []  # type: ignore[arg-type]  # it reads `preprocess` alone
+    left = iter(files)
+    with console.progress(len(files), "explaining") as bar:
+        while batch := list(itertools.islice(left, AT_ONCE)):
+            found = [read(name) for name in batch]
+            good = [(one, pixels) for one, pixels in found if pixels is not None]
+            answers += [{"file": one.file, "error": one.error} for one, pixels in found if pixels is None]
+            if good:
+                names = [_picture_name(one.file, used) for one, _ in good]
+                records = explain([pixels for _, pixels in good], opened, methods, args, target)
+                for (one, _), name, (record, figure) in zip(good, names, records, strict=True):
+                    buffer = io.BytesIO()
+                    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+                    atomic.write_bytes(output / name, buffer.getvalue())
+                    answers.append({"file": one.file, "picture": name, "size": one.image.shape[:2]} | record)
+            atomic.write_text(output / SUMMARY, json.dumps({"model": args.model, "images": answers}, indent=2) + "\n")
+            bar.advance(len(batch))
+    report(answers, output, console, args.json)
+    return SOME_FAILED if any("error" in answer for answer in answers) else 0
+
+
+def parse_methods(text: str) -> list[str]:
+    """Read the comma-separated names.
+
+    Raises:
+        UnknownNameError: a method of no such name.
+        ConfigError: no name at all.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError(f"--method is {text!r} but must name some of {', '.join(METHODS)}.")
+    for name in names:
+        if name not in METHODS:
+            raise UnknownNameError("method", name, METHODS)
+    return names
+
+
+def open_network(name: str, weights: str) -> Opened:
+    """Open a run or a bundle, or build a named network with weights.
+
+    Raises:
+        UnknownNameError: neither a folder nor a network.
+        KcnnError: as `kcnn.train.weights.load_run` or `kcnn.zoo.build`.
+    """
+    import kcnn
+    from kcnn import zoo
+    from kcnn.export.runner import newest
+
+    if Path(name).is_dir():
+        from kcnn.train.weights import load_run
+
+        model, recipe, info = load_run(newest(Path(name)))
+        return Opened(model, recipe.preprocess, tuple(info.classes), info.multi_label)
+    if "/" in name or Path(name).suffix in (".tflite", ".keras", ".h5"):
+        raise ConfigError(f"{name} is no run or bundle; explaining needs the Keras network of one, or a model's name.")
+    if name in kcnn.list_models() and weights != "imagenet":
+        record = zoo.find(name, weights).preprocess or zoo.preprocess(name)
+    else:
+        record = zoo.preprocess(name)
+    model = kcnn.build(name, weights=weights, image_shape=record.image_shape)
+    return Opened(model, record, tuple(map(str, range(model.output_shape[-1]))))
+
+
+def parse_target(text: str, opened: Opened) -> int:
+    """Return the class number of a number or a name.
+
+    Raises:
+        UnknownNameError: no class of that name.
+        ConfigError: no class of that number.
+    """
+    if text in opened.labels:
+        return opened.labels.index(text)
+    if not text.isdigit():
+        raise UnknownNameError("class", text, opened.labels)
+    if int(text) >= len(opened.labels):
+        raise ConfigError(
+            f"--target is {text} but there are {len(opened.labels)} classes, 0 to {len(opened.labels) - 1}."
+        )
+    return int(text)
+
+
+def explain(
+    images: Sequence["np.ndarray"], opened: Opened, methods: Sequence[str], args: argparse.Namespace, target: int | None
+) -> list[tuple[dict[str, Any], Any]]:
+    """Return (record, figure) of each uint8 image of the model's size."""
+    import numpy as np
+
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain import draw
+    from kcnn.explain.core import with_softmax
+
+    pictures = np.stack(images)
+    ready = normalise(pictures, opened.preprocess).numpy()
+    logits = np.asarray(opened.model.predict_on_batch(ready), "float64")
+    softmax = not opened.multi_label and logits.shape[-1] > 1
+    probable = with_softmax(opened.model) if softmax else opened.model
+    shares = np.exp(logits - logits.max(-1, keepdims=True)) if softmax else 1 / (1 + np.exp(-logits))
+    shares = shares / shares.sum(-1, keepdims=True) if softmax else shares
+    targets = logits.argmax(-1) if target is None else np.full(len(logits), target)
+    columns = [list(draw.pixels(pictures))]
+    facts: list[dict[str, Any]] = [{} for _ in images]
+    for name in methods:
+        method = METHODS[name]
+        function = getattr(importlib.import_module(f"kcnn.explain.{name}"), name)
+        options: dict[str, Any] = {"batch_size": args.batch_size}
+        if method.takes_layer:
+            options["layer"] = args.layer
+        if name == "occlusion":
+            window = max(1, min(opened.preprocess.size) // 5)
+            options |= {"window": window, "stride": max(1, window // 3)}
+        values = function(probable if method.takes_probability else opened.model, ready, targets, **options)
+        columns.append(_drawn(values, pictures, method.kind))
+        for fact, one in zip(facts, _peaks(values, pictures.shape[1:3]), strict=True):
+            fact[name] = one
+    titles = ["image", *methods]
+    found = []
+    for at, fact in enumerate(facts):
+        chosen = int(targets[at])
+        record = {"class": chosen, "label": opened.labels[chosen], "probability": round(float(shares[at, chosen]), 6)}
+        heading = f"{record['label']}: {record['probability']:.1%}"
+        found.append((record | {"methods": fact}, draw.row([column[at] for column in columns], titles, heading)))
+    return found
+
+
+def report(answers: Sequence[dict[str, Any]], output: Path, console: Console, as_json: bool) -> None:
+    """Print a line for each image, or the JSON."""
+    if as_json:
+        console.json(list(answers))
+    for answer in answers:
+        if "error" in answer:
+            console.warn(f"{answer['file']}: {answer['error']}")
+        elif not as_json:
+            told = f"{answer['label']} {answer['probability']:.1%}"
+            console.line(f"{answer['file']}: {told}, {output / answer['picture']}")
+
+
+def _drawn(values: "np.ndarray", pictures: "np.ndarray", kind: str) -> list["np.ndarray"]:
+    from kcnn.explain import draw, maps
+
+    if kind == "map":
+        return list(draw.overlay(pictures, values))
+    return list(draw.signed(values) if kind == "signed" else draw.heat(maps.per_pixel(values)))
+
+
+def _peaks(values: "np.ndarray", size: Sequence[int]) -> list[dict[str, Any]]:
+    """Say of each map where it is highest, as shares of the image's height and width, and its range."""
+    import numpy as np
+
+    from kcnn.explain import maps
+
+    flat = maps.per_pixel(values) if values.ndim == 4 else maps.enlarge(values, size)
+    found = []
+    for one in flat:
+        y, x = np.unravel_index(one.argmax(), one.shape)
+        peak = [round((float(y) + 0.5) / size[0], 4), round((float(x) + 0.5) / size[1], 4)]
+        found.append({"peak": peak, "low": float(one.min()), "high": float(one.max())})
+    return found
+
+
+def _picture_name(file: str, used: set[str]) -> str:
+    """Return a file name of its own for the picture of `file`."""
+    stem = Path(file).stem or "image"
+    names = itertools.chain([f"{stem}.png"], (f"{stem}_{number}.png" for number in itertools.count(2)))
+    name = next(name for name in names if name not in used)
+    used.add(name)
+    return name

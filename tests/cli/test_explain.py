@@ -1,0 +1,113 @@
+"""`kcnn explain` as a user and a program meet it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcnn.cli.explain import METHODS
+from kcnn.cli.main import run as kcnn
+from kcnn.recipe import Data, Model, Preprocess, Recipe
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """The run of a network as it was initialised."""
+    import keras
+
+    from kcnn.data import open_source
+    from kcnn.tasks import TASKS
+    from kcnn.train.weights import save_model
+
+    keras.utils.set_random_seed(1)
+    recipe = Recipe(
+        name="digits_untrained",
+        data=Data(source="digits"),
+        preprocess=Preprocess(size=(32, 32)),
+        model=Model(name="tiny_resnet"),
+    )
+    info = open_source(recipe.data).info
+    folder = tmp_path_factory.mktemp("runs") / recipe.name
+    save_model(folder, TASKS.get(recipe.task).model(recipe, info), recipe, info)
+    return str(folder)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two images, one in a folder under the same name, and a text that calls itself an image."""
+    (tmp_path / "more").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), "uint8")
+    Image.fromarray(noise[0]).save(tmp_path / "a.png")
+    Image.fromarray(noise[1]).save(tmp_path / "more" / "a.png")
+    (tmp_path / "text.jpg").write_text("no image")
+    return tmp_path
+
+
+def test_every_method_of_the_cam_and_gradient_families_draws(network, photos, tmp_path, capfd):
+    out = tmp_path / "out"
+    methods = [name for name in METHODS if name != "score_cam"]
+    words = [str(photos / "a.png"), str(photos / "more"), f"--output={out}", f"--method={','.join(methods)}"]
+    assert kcnn(["explain", network, *words]) == 0
+    record = json.loads((out / "explain.json").read_text())["images"]
+    assert [one["picture"] for one in record] == ["a.png", "a_2.png"]
+    for one in record:
+        assert one["size"] == [20, 30]
+        assert list(one["methods"]) == methods
+        assert 0 <= one["probability"] <= 1
+        assert all(0 < place < 1 for method in one["methods"].values() for place in method["peak"])
+        picture = Image.open(out / one["picture"])
+        assert picture.width > 5 * picture.height
+    printed, errors = capfd.readouterr()
+    assert len(printed.splitlines()) == 2
+    assert "a_2.png" in printed
+    assert "Traceback" not in errors
+
+
+def test_a_target_by_name_and_a_layer(network, photos, tmp_path, capfd):
+    out = tmp_path / "out"
+    words = [str(photos / "a.png"), f"--output={out}", "--method=grad_cam,score_cam", "--layer=stem", "--target=7"]
+    assert kcnn(["explain", network, *words, "--json"]) == 0
+    printed = capfd.readouterr().out
+    assert json.loads(printed)[0]["label"] == "7"
+    assert json.loads(printed)[0]["class"] == 7
+
+
+def test_an_unreadable_file_has_its_line_and_the_rest_is_drawn(network, photos, tmp_path, capfd):
+    out = tmp_path / "out"
+    words = [str(photos / "text.jpg"), str(photos / "a.png"), f"--output={out}", "--method=grad_cam"]
+    assert kcnn(["explain", network, *words]) == 2
+    record = json.loads((out / "explain.json").read_text())["images"]
+    assert sorted(record[0]) == ["error", "file"]
+    assert record[1]["picture"] == "a.png"
+    assert "text.jpg" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method=gradcam"], "Did you mean 'grad_cam'"),
+        (["--method=,"], "must name some of"),
+        (["--layer=stm"], "Layers with maps: "),
+        (["--layer=stem", "--method=saliency"], "--layer=stem goes with grad_cam"),
+        (["--target=10"], "there are 10 classes"),
+        (["--target=cat"], "unknown class 'cat'"),
+        (["--batch_size=0"], "at least 1"),
+        (["--output={file}"], "is a file"),
+    ],
+)
+def test_mistakes_are_found_before_any_work(network, photos, words, message, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [word.format(file=photos / "text.jpg") for word in words]
+    assert kcnn(["explain", network, str(photos / "a.png"), *words]) == 2
+    errors = capfd.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "explain").exists()
+
+
+def test_what_is_no_network(photos, capfd):
+    assert kcnn(["explain", str(photos / "net.tflite"), str(photos / "a.png")]) == 2
+    assert "no run or bundle" in capfd.readouterr().err
+    assert kcnn(["explain", "resnet5", str(photos / "a.png")]) == 2
+    assert "Did you mean 'resnet56' or 'resnet50'" in capfd.readouterr().err
