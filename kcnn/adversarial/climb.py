@@ -87,7 +87,7 @@ def ascend(aim: "Aim", start: np.ndarray, *, eps: float, step: float, steps: int
         ConfigError: no gradient reaches the pixels, or it is not finite.
     """
     victim = aim.victim
-    victim.check_gradients()
+    victim.check_gradients(aim.images)
     numbers = [tf.constant(value, tf.float32) for value in (aim.sign, eps, step)]
-    traced = functools.partial(victim.climber, norm, *numbers, tf.constant(steps))
-    return victim.batched(traced, aim.images, start.astype("float32"), aim.goal)[0]
+    traced = functools.partial(victim.climber(norm), *numbers, tf.constant(steps))
+    return victim.batched(traced, aim.images, start.astype("float32"), aim.goal.astype("float32"))[0]

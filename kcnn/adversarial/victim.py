@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,12 +17,15 @@ from kcnn.ops import graph
 from kcnn.recipe import Preprocess
 
 Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+NUMBER, COUNT, TARGETS = tf.TensorSpec((), tf.float32), tf.TensorSpec((), tf.int32), tf.TensorSpec(None, tf.float32)
+PROBES = 4  # images on which gradients are looked for
 TINY = 1e-30  # least probability whose logarithm is taken
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Softmax cross-entropy (N,) of (N, classes) logits and class ids (N,)."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
+    labels = tf.cast(tf.reshape(labels, (-1,)), tf.int32)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def weighted_sum(logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -43,6 +46,7 @@ class Victim:
     model: keras.Model
     preprocess: Preprocess
     batch_size: int = 32
+    _traced: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         ins, outs = self.model.inputs or [], self.model.outputs if self.model.inputs else []
@@ -90,8 +94,8 @@ class Victim:
         Raises:
             ConfigError: no gradient reaches the pixels (the layer is named), or it is not finite.
         """
-        self.check_gradients()
-        found = self.batched(functools.partial(self._gradient, objective), np.asarray(images, "float32"), targets)
+        self.check_gradients(np.asarray(images))
+        found = self.batched(self._gradient(objective), np.asarray(images, "float32"), np.asarray(targets, "float32"))
         if not np.isfinite(found[0]).all():
             raise ConfigError(self._not_finite)
         return found
@@ -137,19 +141,30 @@ class Victim:
                 )
         return Aim(self, pixels, labels, target, whole)
 
-    def check_gradients(self) -> None:
-        """Find out, once, whether gradients reach the pixels.
+    def check_gradients(self, images: np.ndarray) -> None:
+        """Find out, until they are once, whether gradients reach the pixels.
+
+        Args:
+            images: (N, H, W, C) float, 0..255; the first few are tried, and noise where they give none.
 
         Raises:
             ConfigError: they do not, with the layer that stops them, or they are not finite.
         """
-        if self._gradients_are == "absent":
-            raise ConfigError(
-                f"no gradient of model {self.model.name!r} reaches its pixels: {self._blocker()}. "
-                "Replace that operation by a differentiable one, or use an attack without gradients (one_pixel)."
-            )
-        if self._gradients_are == "not finite":
-            raise ConfigError(self._not_finite)
+        if self._traced.get("gradients are there"):
+            return
+        for pixels in (images[:PROBES].astype("float32"), self._noise):
+            weights = np.random.default_rng(0).uniform(0.5, 1, (len(pixels), self.classes)).astype("float32")
+            slopes = self._gradient(weighted_sum)(tf.constant(pixels), tf.constant(weights))[0].numpy()
+            if not np.isfinite(slopes).all():
+                raise ConfigError(self._not_finite)
+            if slopes.any():
+                self._traced["gradients are there"] = True
+                return
+        raise ConfigError(
+            f"no gradient of model {self.model.name!r} reaches its pixels: {self._blocker(images[:PROBES])}. "
+            "Its operation is not differentiable, or all its units are off. Use a differentiable one, train the "
+            "model again, or attack without gradients (one_pixel)."
+        )
 
     @property
     def _not_finite(self) -> str:
@@ -167,57 +182,45 @@ class Victim:
     def _logits(self) -> Callable[..., Any]:
         return tf.function(lambda pixels: (self.scores(pixels),), input_signature=[self._spec], autograph=False)
 
-    @functools.cached_property
-    def _gradient(self) -> Callable[..., Any]:
+    def _gradient(self, objective: Objective) -> Callable[..., Any]:
         """In a graph: eager gradients would also be taken by the kernels, which nobody asks for."""
 
-        def slopes(objective: Objective, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def slopes(pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(pixels)
                 logits = self.scores(pixels)
                 total = tf.reduce_sum(objective(logits, targets))
             return tape.gradient(total, pixels, unconnected_gradients=tf.UnconnectedGradients.ZERO), logits
 
-        return tf.function(slopes, reduce_retracing=True, autograph=False)
+        return self._trace(objective, slopes, self._spec, TARGETS)
 
-    @functools.cached_property
-    def climber(self) -> Callable[..., tuple[tf.Tensor]]:
-        """The graph behind `kcnn.adversarial.climb.ascend`, traced once for each norm."""
+    def climber(self, norm: str) -> Callable[..., tuple[tf.Tensor]]:
+        """Return the graph behind `kcnn.adversarial.climb.ascend`, traced once for each norm."""
 
-        def climbing(norm: str, sign: tf.Tensor, eps: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor]:
-            step, steps, pixels, start, goal = rest
-            return (
-                climb(
-                    lambda x: sign * cross_entropy(self.scores(x), goal),
-                    pixels,
-                    start,
-                    eps=eps,
-                    step=step,
-                    steps=steps,
-                    norm=norm,
-                ),
-            )
+        def climbing(sign: tf.Tensor, eps: tf.Tensor, step: tf.Tensor, steps: tf.Tensor, *batch: tf.Tensor):
+            pixels, start, goal = batch
 
-        return tf.function(climbing, reduce_retracing=True, autograph=False)
+            def loss(x: tf.Tensor) -> tf.Tensor:
+                return sign * cross_entropy(self.scores(x), goal)
+
+            return (climb(loss, pixels, start, eps=eps, step=step, steps=steps, norm=norm),)
+
+        return self._trace(norm, climbing, NUMBER, NUMBER, NUMBER, COUNT, self._spec, self._spec, TARGETS)
+
+    def _trace(self, key: Any, function: Callable[..., Any], *specs: tf.TensorSpec) -> Callable[..., Any]:
+        if key not in self._traced:
+            self._traced[key] = tf.function(function, input_signature=specs, autograph=False)
+        return self._traced[key]  # type: ignore[no-any-return]
 
     @property
     def _spec(self) -> tf.TensorSpec:
         return tf.TensorSpec((None, *self.preprocess.image_shape), tf.float32)
 
-    @functools.cached_property
-    def _probe(self) -> tf.Tensor:
-        noise = np.random.default_rng(0).uniform(0, 255, (2, *self.preprocess.image_shape))
-        return tf.constant(np.concatenate([noise, 64 + noise[:1] / 2]), tf.float32)
+    @property
+    def _noise(self) -> np.ndarray:
+        return np.random.default_rng(0).uniform(0, 255, (PROBES, *self.preprocess.image_shape)).astype("float32")
 
-    @functools.cached_property
-    def _gradients_are(self) -> str:
-        weights = tf.constant(np.random.default_rng(0).uniform(0.5, 1, (3, self.classes)), tf.float32)
-        slopes = self._gradient(weighted_sum, self._probe, weights)[0].numpy()
-        if not np.isfinite(slopes).all():
-            return "not finite"
-        return "there" if slopes.any() else "absent"
-
-    def _blocker(self) -> str:
+    def _blocker(self, images: np.ndarray) -> str:
         """Name the first layer behind which no gradient is left."""
 
         def slopes(pixels: tf.Tensor, row: int) -> tf.Tensor:
@@ -227,10 +230,10 @@ class Victim:
                 total = tf.reduce_sum(values * tf.random.stateless_uniform(tf.shape(values), (1, 2)))
             return tape.gradient(total, pixels, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-        trace = tf.function(slopes, autograph=False)
+        trace, probe = tf.function(slopes, autograph=False), tf.constant(np.concatenate([images, self._noise]))
         reached = True
         for row, call in enumerate(graph.calls(self.model)):
-            before, reached = reached, bool(np.any(trace(self._probe, row)))
+            before, reached = reached, bool(np.any(trace(probe, row)))
             if before and not reached:
                 return f"layer {call.name!r} ({type(call.layer).__name__}) has none"
         return "its scores do not depend on them"

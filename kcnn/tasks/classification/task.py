@@ -34,7 +34,7 @@ def model(recipe: "Recipe", info: "Info") -> "keras.Model":
         return network
     from kcnn.adversarial.training import Hardened
 
-    hardened = Hardened(network.inputs, network.outputs, name=network.name)
+    hardened = Hardened(network.input, network.output, name=network.name)
     hardened.train_against(config.adversarial, config.adversarial_eps, recipe.preprocess)
     return hardened
 

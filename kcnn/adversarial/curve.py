@@ -1,0 +1,88 @@
+"""How accuracy falls with eps, and how far examples made against one network fool another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcnn.adversarial.aim import Attacked, check_eps
+from kcnn.adversarial.victim import Victim
+from kcnn.errors import ConfigError
+
+Attack = Callable[..., Attacked]  # (aim, eps=...) -> Attacked, such as pgd or functools.partial(pgd, steps=40)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy under attack.
+
+    Attributes:
+        eps: ascending, in pixels; the first is 0, no attack.
+        accuracy: of the same length, share 0..1 of all images that withstand every attack up to that eps.
+    """
+
+    eps: np.ndarray
+    accuracy: np.ndarray
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return plain values for JSON."""
+        return [{"eps": float(e), "accuracy": float(a)} for e, a in zip(self.eps, self.accuracy, strict=True)]
+
+
+def robustness_curve(
+    victim: Victim, images: np.ndarray, labels: np.ndarray, attack: Attack, eps: Sequence[float]
+) -> Curve:
+    """Measure accuracy against eps.
+
+    An example found at one eps counts at every larger one, so only images that still stand are attacked again.
+
+    Args:
+        victim: the network.
+        images: (N, H, W, C), 0..255.
+        labels: (N,) true class ids.
+        attack: function of (aim, eps=...).
+        eps: in pixels, any order; 0 is added.
+
+    Raises:
+        ConfigError: an eps is negative; or as the attack and `Victim.aim`.
+    """
+    radii = sorted({0.0, *(check_eps(value) for value in eps)})
+    aim = victim.aim(images, labels)
+    standing = np.flatnonzero(victim.predict(aim.images) == aim.labels)
+    counts = [len(standing)]
+    for radius in radii[1:]:
+        if len(standing):
+            found = attack(victim.aim(aim.images[standing], aim.labels[standing]), eps=radius)
+            standing = standing[~found.success]
+        counts.append(len(standing))
+    return Curve(np.array(radii), np.array(counts) / len(images))
+
+
+def transfer_matrix(
+    victims: Mapping[str, Victim], images: np.ndarray, labels: np.ndarray, attack: Callable[..., Attacked]
+) -> np.ndarray:
+    """Return (K, K) shares: examples made against network i (row) that fool network j (column).
+
+    Counted over images that both classify right before; NaN where there is none. As Szegedy 2014, table 4.
+
+    Args:
+        victims: name -> network; all take images of one size.
+        images: (N, H, W, C), 0..255.
+        labels: (N,) true class ids.
+        attack: function of an aim, with its settings filled in.
+
+    Raises:
+        ConfigError: fewer than two networks; or as the attack and `Victim.aim`.
+    """
+    if len(victims) < 2:
+        raise ConfigError(f"transfer needs at least two networks, got {len(victims)}.")
+    aims = [victim.aim(images, labels) for victim in victims.values()]  # checks them all before work starts
+    right = [aim.victim.predict(aim.images) == aim.labels for aim in aims]
+    matrix = np.full((len(aims), len(aims)), np.nan)
+    for row, aim in enumerate(aims):
+        made = attack(aim).images
+        for column, other in enumerate(aims):
+            both = right[row] & right[column]
+            if both.any():
+                matrix[row, column] = (other.victim.predict(made[both]) != aim.labels[both]).mean()
+    return matrix
