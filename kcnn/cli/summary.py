@@ -4,7 +4,7 @@ import argparse
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kcnn import atomic
 from kcnn.cli.console import Console
@@ -20,7 +20,7 @@ COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("model", metavar="MODEL", help="a name of `kcnn list models`")
-    parser.add_argument("--image_shape", metavar="H,W,C", help="input in pixels; default the model's own, or 224,224,3")
+    parser.add_argument("--image_shape", metavar="H,W,C", help="input in pixels; default that of its paper")
     parser.add_argument("--num_classes", type=int, metavar="N", help="default the model's own")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--figure", metavar="FILE", help="draw the growth of the receptive field into a PNG")
@@ -29,15 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Build the model at one input size and print its ledger."""
     from kcnn.models import build
+    from kcnn.models.cards import usual_shape
 
-    arguments = {}
+    arguments: dict[str, Any] = {"image_shape": usual_shape(args.model)}
     if args.num_classes is not None:
         arguments["num_classes"] = args.num_classes
     if args.image_shape:
         arguments["image_shape"] = parse_shape(args.image_shape)
     model = build(args.model, **arguments)
-    if None in model.input_shape[1:]:
-        model = build(args.model, **arguments, image_shape=tuple(side or 224 for side in model.input_shape[1:]))
 
     from kcnn.ops import cost, receptive_field
 
