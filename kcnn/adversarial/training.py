@@ -18,6 +18,8 @@ class Hardened(keras.Model):
 
     "fgsm": the mean of the losses on the image and on one FGSM step away from it (Goodfellow 2015, 1412.6572,
     section 6). "pgd": the loss where `STEPS` steps from a random start within eps end (Madry 2018, 1706.06083).
+    A network trained against FGSM with a large eps may learn to mislead that one step (Tramer 2018, 1705.07204): its
+    error under FGSM is then below its error under PGD by far, so measure with PGD, and train with it to withstand more.
     The attacks look at the network as it is in inference; metrics are of the images themselves. Build it as
     `Hardened(inputs, outputs, name=...)`; without `train_against` it trains as any model.
     """

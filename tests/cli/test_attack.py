@@ -66,10 +66,10 @@ def test_a_target_is_named_and_those_already_there_are_left_out(folder, capsys, 
     assert any(row["after"]["label"] == "3" for row in done)
 
 
-def test_a_table_and_a_bad_file_beside_good_ones(folder, capsys):
+def test_a_table_and_a_bad_file_beside_good_ones(folder, capfd):
     (folder / "bad.png").write_bytes(b"no picture")
     assert call(folder, "--method=fgsm", "--eps=2", images=("bad.png", "digit0.png")) == 2
-    shown = capsys.readouterr()
+    shown = capfd.readouterr()
     assert "of 1 images are answered as wanted" in shown.out
     assert "bad.png" in shown.err
     assert (folder / "toy" / "attacks" / "fgsm" / "attack.json").is_file()
