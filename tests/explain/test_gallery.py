@@ -1,0 +1,56 @@
+"""The page of a network holds what the methods return."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+from kcnn.errors import ConfigError
+from kcnn.explain import gallery
+from kcnn.explain.maximise import Ascent
+from tests.explain import nets
+from tests.explain.test_patches import planted
+
+NAMES = ["dark", "dark", "bright", "dark", "dark", "bright", "bright"]
+
+
+def test_an_exhibit_names_what_fires():
+    pictures = (planted() * 255).astype("uint8")
+    found = gallery.exhibit(nets.blob_net(), pictures, "square", prepare=lambda batch: batch / 255, names=NAMES)
+    assert found.layer == "square"
+    assert found.field == (4, 4)
+    assert [patch.image for patch in found.patches[0][:3]] == [5, 2, 6]
+    assert found.fires == {0: "dark (4), bright (3)"}
+    assert found.kernels is not None
+    with pytest.raises(ConfigError, match="2 names but 7 pictures"):
+        gallery.exhibit(nets.blob_net(), pictures, "square", prepare=lambda batch: batch, names=["a", "b"])
+
+
+def test_default_layers_run_from_the_first_to_the_last():
+    convs = [layers.Conv2D(2, 3, activation="relu", name=f"conv{index}") for index in range(9)]
+    model = keras.Sequential([keras.Input((32, 32, 1)), *convs, layers.GlobalMaxPooling2D()])
+    assert gallery.default_layers(model, 3) == ["conv0", "conv4", "conv8"]
+    assert gallery.default_layers(nets.twin()) == ["1", "4"]
+
+
+def test_the_page_stands_alone(tmp_path):
+    images = ((nets.images() + 1) * 127.5).astype("uint8")
+    exhibits = [
+        gallery.exhibit(
+            nets.twin(),
+            images,
+            layer,
+            prepare=lambda batch: batch / np.float32(127.5) - 1,
+            names=["<cat>", "dog"],
+            channels=3,
+            ascent=Ascent(steps=3, jitter=1),
+        )
+        for layer in ("0", "4")
+    ]
+    page = gallery.write(tmp_path, "A <net>", exhibits).read_text()
+    assert "<h1>A &lt;net&gt;</h1>" in page
+    assert "&lt;cat&gt;" in page
+    assert "http" not in page
+    assert page.count("<img") == 1 + 2 * 3 * 2  # kernels of the convolution; patches and inputs of 3 channels
+    assert Image.open(tmp_path / "gallery.png").width > 400
