@@ -87,7 +87,8 @@ def show(report: dict[str, Any], folder: Path, console: Console) -> None:
     if chance and "exact_match" not in report and report.get("accuracy", 1) <= chance:
         console.warn(
             f"accuracy {report['accuracy']:.1%} is no better than always naming the most frequent class "
-            f"({chance:.1%}): the network has not learnt. Train longer, try --find_lr, or bring more images."
+            f"({chance:.1%}): the network has not learnt. Start from pretrained weights (--weights), train "
+            "longer, try --find_lr, or bring more images."
         )
     for path in sorted(folder.glob("*.png")):
         console.line(f"picture: {path}")

@@ -87,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch_size", type=int, default=16, metavar="N", help="images in memory at once (default: 16)"
     )
+    parser.add_argument("--gallery", action="store_true", help="write the page of the network instead: layer by layer "
+                        "its kernels, the pieces of the images it answers to most, the inputs it asks for")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the JSON to stdout too")
 
 
@@ -103,6 +105,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output={args.output} is a file, but pictures need a folder.")
     opened = open_network(args.model, args.weights)
+    if args.gallery:
+        return write_gallery(opened, args, console)
     target = None if args.target is None else parse_target(args.target, opened)
     if any(METHODS[name].takes_layer for name in methods):
         find_row(opened.model, args.layer)
@@ -233,6 +237,52 @@ def explain(
         heading = f"{record['label']}: {record['probability']:.1%}"
         found.append((record | {"methods": fact}, draw.row([column[at] for column in columns], titles, heading)))
     return found
+
+
+def write_gallery(opened: Opened, args: argparse.Namespace, console: Console) -> int:
+    """Write gallery.html and gallery.png of the layers in --layer, or of five from the first to the last.
+
+    An image is called by its folder. All images are held in memory at the model's size.
+
+    Raises:
+        ConfigError: no image can be read, or a layer has no maps.
+        UnknownNameError: no such layer.
+    """
+    import numpy as np
+
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain import gallery
+    from kcnn.explain.core import find_row
+    from kcnn.explain.maximise import Ascent
+    from kcnn.export.predict import find_files, reader
+
+    record, read = opened.preprocess, reader(opened)  # type: ignore[arg-type]  # it reads `preprocess` alone
+    layers = args.layer.split(",") if args.layer else gallery.default_layers(opened.model)
+    for layer in layers:
+        find_row(opened.model, layer)
+    found = [(one, pixels) for one, pixels in map(read, find_files(args.files))]
+    for one, pixels in found:
+        if pixels is None:
+            console.warn(f"{one.file}: {one.error}")
+    pictures = [pixels for _, pixels in found if pixels is not None]
+    names = [Path(one.file).resolve().parent.name for one, pixels in found if pixels is not None]
+    if not pictures:
+        raise ConfigError("none of the files is an image that can be read; a gallery needs images.")
+    black, white = (float(normalise(np.full((1, 1, 3), value, "uint8"), record)[0, 0, 0]) for value in (0, 255))
+    ascent = Ascent(low=black, high=white, jitter=max(1, min(record.size) // 28))
+
+    def prepare(batch: Any) -> Any:
+        return normalise(batch, record).numpy()
+
+    exhibits = []
+    with console.progress(len(layers), "gallery") as bar:
+        for layer in layers:
+            options = {"prepare": prepare, "names": names, "ascent": ascent}
+            exhibits.append(gallery.exhibit(opened.model, np.stack(pictures), layer, **options))
+            page = gallery.write(Path(args.output), f"What {args.model} has learnt", exhibits)  # keeps what is finished
+            bar.advance()
+    console.line(f"{len(layers)} layers, {len(pictures)} images: {page}")
+    return SOME_FAILED if len(pictures) < len(found) else 0
 
 
 def report(answers: Sequence[dict[str, Any]], output: Path, console: Console, as_json: bool) -> None:

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     sums = cost.totals(rows) | {"peak_bytes": cost.peak_bytes(model), "dense_share": cost.dense_share(rows)}
     if args.figure and None not in fields:
         draw(args.figure, args.model, fields, model.input_shape[1:3])
+        console.note(f"figure: {args.figure}")
     if args.json:
         layers = [
             vars(row) | ({"field": field.size, "stride": field.stride} if field else {})

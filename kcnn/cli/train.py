@@ -147,9 +147,9 @@ def with_model(recipe: "Recipe", name: str) -> "Recipe":
 
 def with_weights(recipe: "Recipe", weights: str) -> "Recipe":
     """Return `recipe` with the weights it starts from, and the pixels that such weights of its network expect."""
-    from kcnn.zoo import preprocess as pixels_of
+    from kcnn import zoo
 
-    preprocess = pixels_of(recipe.model.name, weights)
+    preprocess = zoo.find(recipe.model.name, weights).preprocess or recipe.preprocess  # fetches them before any work
     return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, weights=weights))
 
 

@@ -71,14 +71,16 @@ def open_source(spec: Data | str) -> Source:
     return hold_out.limited(hold_out.with_validation(source, spec.validation), spec.limit)
 
 
-def load(
+def load(  # noqa: PLR0913  (each is one an input pipeline has)
     name: str | Data,
     split: str = "train",
     batch_size: int = 32,
     image_size: tuple[int, int] | None = None,
     shuffle: bool | None = None,
     seed: int = 0,
+    *,
     channels: int | None = None,
+    preprocess: Preprocess | None = None,
 ) -> "tf.data.Dataset":
     """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) for `model.fit`.
 
@@ -91,9 +93,11 @@ def load(
         shuffle: a new order each time the data set is iterated; None shuffles "train" only.
         seed: of the orders.
         channels: 1 for gray, 3 for RGB; None keeps the source's, RGB where images differ.
+        preprocess: size, channels and scale that pretrained weights expect, as `kcnn.preprocess` returns; in place of
+            `image_size` and `channels`.
 
-    Returns: batches of float32 (B, height, width, channels) in [0, 1], and int32 (B,) class ids. An image that
-        cannot be read ends the iteration with an error; `kcnn check` finds such images beforehand.
+    Returns: batches of float32 (B, height, width, channels) in [0, 1], or as `preprocess` says, and int32 (B,) class
+        ids. An image that cannot be read ends the iteration with an error; `kcnn check` finds such images beforehand.
 
     Raises:
         ConfigError: images differ in size and `image_size` is None, or an argument cannot work.
@@ -118,10 +122,14 @@ def load(
         name = Data(source=os.fspath(name), validation=0.0)
     source = open_source(name)
     chosen = source.split(split)
+    if preprocess is not None and (image_size is not None or channels is not None):
+        raise ConfigError("preprocess says size and channels already; leave out image_size and channels.")
     height, width, depth = source.info.image_shape
+    if preprocess is not None:
+        image_size = preprocess.size
     if image_size is None and (height is None or width is None):
         raise ConfigError(f"the images of {source.info.name!r} differ in size; pass image_size=(height, width).")
-    record = Preprocess(
+    record = preprocess or Preprocess(
         size=image_size or (height, width),
         mean=(0.0,),
         std=(1.0,),

@@ -62,7 +62,7 @@ def refuse(found: dict[str, Parity], least: float) -> None:
 
     Args:
         found: format -> its figures.
-        least: agreement below which a format is refused, 0..1.
+        least: agreement below which a format is refused, 0..1; one answer may differ however few there are.
 
     Raises:
         ExportError: names each refused format: its numbers are not finite, those of a float32 format are further
@@ -82,12 +82,13 @@ def refuse(found: dict[str, Parity], least: float) -> None:
             f"nothing was published: {names} differs from Keras, more than the {LARGEST_DIFFERENCE:g} allowed to a "
             "format in float32. A layer computes something else once exported; look at the model's custom layers."
         )
-    bad = {name: p for name, p in found.items() if p.agreement < least}
+    bad = {name: p for name, p in found.items() if p.agreement < least and (1 - p.agreement) * p.images > 1.5}
     if bad:
         names = ", ".join(f"{name} ({100 * p.agreement:.2f} %)" for name, p in bad.items())
+        good = [name for name in found if name not in bad and name not in ("keras", "saved_model")] or ["fp32"]
         count = next(iter(bad.values())).images
         raise ExportError(
             f"nothing was published: of {count} test images, {names} agree(s) with Keras on less than "
-            f"{100 * least:g} %. Calibrate on more images (export.calibration), leave the format out (--formats), "
-            "or accept less (--min_agreement)."
+            f"{100 * least:g} %. Export the run without it (kcnn export RUN --formats={','.join(good)}), accept less "
+            "(--min_agreement), or calibrate on more images (--set export.calibration=500 in training)."
         )

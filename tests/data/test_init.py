@@ -124,3 +124,13 @@ def test_a_source_from_outside(monkeypatch):
     monkeypatch.setattr(kcnn.data.SOURCES, "_builtins", dict(kcnn.data.SOURCES._builtins))
     kcnn.data.SOURCES.add("more_digits", "kcnn.data.arrays:open_digits")
     assert kcnn.open_source("more_digits").info.name == "digits"
+
+
+def test_pixels_of_pretrained_weights():
+    record = kcnn.Preprocess(size=(12, 14), scale=1.0, mean=(127.0,), std=(128.0,))
+    images, _ = next(iter(kcnn.load("digits", split="test", batch_size=4, preprocess=record)))
+    assert images.shape == (4, 12, 14, 3)
+    plain, _ = next(iter(kcnn.load("digits", split="test", batch_size=4, image_size=(12, 14), channels=3)))
+    np.testing.assert_allclose(images, (plain * 255 - 127) / 128, atol=1e-5)
+    with pytest.raises(ConfigError, match="leave out image_size"):
+        kcnn.load("digits", image_size=(12, 14), preprocess=record)

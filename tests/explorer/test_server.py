@@ -159,7 +159,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(server, capsys):
     with pytest.raises(ResourceError, match="choose another with --port"):
         Server(server.server_port, Opened())
     assert run(["explore", f"--port={server.server_port}", "--no_browser"]) == 3
-    assert run(["explore", "--port=70000", "--no_browser"]) == 3
+    assert run(["explore", "--port=70000", "--no_browser"]) == 2
     assert run(["explore", "--no_browser", "nowhere"]) == 2
     assert "nowhere does not exist" in capsys.readouterr().err
 

@@ -12,7 +12,6 @@ SIGNATURE = Signature(
     finish=lambda y: {"p": y},
     answers=lambda outputs: outputs["p"].argmax(-1),
     truth=lambda examples: examples["label"],
-    labels=("a", "b"),
 )
 KERAS = {"p": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], "float32")}
 EXAMPLES = {"label": np.array([0, 1, 1, 0])}
@@ -36,7 +35,6 @@ def test_several_answers_per_image_count_together():
         finish=lambda y: {"p": y},
         answers=lambda outputs: (outputs["p"] >= 0.45).astype(int),
         truth=lambda examples: examples["label"],
-        labels=("a", "b"),
     )
     other = {"p": KERAS["p"] * np.array([[1], [1], [0], [0]], "float32")}  # answers 10 01 00 00, of Keras 10 01 10 11
     found = compare(signature, KERAS, other, {"label": np.array([[1, 0], [0, 0], [0, 0], [0, 0]])})
@@ -49,6 +47,12 @@ def test_refuse_names_the_format_and_its_agreement():
     refuse({"fp16": good}, 0.99)
     with pytest.raises(ExportError, match=r"of 200 test images, int8 \(95\.50 %\) .* less than 97 %"):
         refuse({"fp16": good, "int8": bad}, 0.97)
+
+
+def test_one_answer_may_differ_however_few_there_are():
+    refuse({"int8": Parity(12, 0.5, 11 / 12, 0.9)}, 0.97)
+    with pytest.raises(ExportError, match="kcnn export RUN --formats=fp16"):
+        refuse({"fp16": Parity(12, 0.01, 1.0, 0.9), "int8": Parity(12, 0.5, 10 / 12, 0.9)}, 0.97)
 
 
 def test_numbers_that_are_not_finite_are_refused_even_when_the_answers_agree():

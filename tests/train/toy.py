@@ -89,7 +89,6 @@ def signature(recipe, info):
         finish=lambda outputs: {"logits": outputs},
         answers=lambda outputs: outputs["logits"].argmax(-1),
         truth=lambda examples: examples["label"],
-        labels=info.classes,
     )
 
 
