@@ -32,6 +32,7 @@ class AlexNetSpec:
     cells: int | None = None  # side of the map that any image is pooled to
     units: int = 4096  # of fc6 and fc7
     side: int = 227  # of the images, in pixels
+    lost: int = 2  # cells that unpadded layers take from a level
     source: str
     params: int  # trainable, 1000 classes, RGB
 

@@ -24,11 +24,13 @@ class Style:
         activation: after the stem and the last convolution, and in blocks that do not name their own.
         padding: "same" as TensorFlow pads (at stride 2 and an even size bottom and right only), "even" as PyTorch.
         epsilon: of batch normalisation.
+        stem_stride: 2, or 1 in the forms for 32-pixel images.
     """
 
     activation: Activation = "relu6"
     padding: Literal["same", "even"] = "same"
     epsilon: float = 1e-3
+    stem_stride: Literal[1, 2] = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,28 +139,32 @@ def inverted_residual(
 def trunk(
     inputs: keras.KerasTensor, stem: int, blocks: Sequence[Block], style: Style, output_stride: int
 ) -> dict[str, keras.KerasTensor]:
-    """Return the last map at each stride: "C1" (stride 2) to "C5" (stride 32, or dilated).
+    """Return the last map at each stride: "C1" (stride 2) to "C5" (stride 32, or dilated); from "C0" at stem stride 1.
 
     Args:
         inputs: (N, H, W, C) images.
-        stem: maps of the first convolution, a 3x3 at stride 2.
+        stem: maps of the first convolution, a 3x3.
         output_stride: 32, 16 or 8; below 32 the later strides become dilation, with the same weights.
 
     Raises:
         ConfigError: another `output_stride`.
     """
     plan = stride_plan(
-        type(style).__name__.removesuffix("Spec"), [2, *(block.stride for block in blocks)], output_stride
+        type(style).__name__.removesuffix("Spec"),
+        [style.stem_stride, *(block.stride for block in blocks)],
+        output_stride,
     )
     x = activate(conv(inputs, stem, 3, style, "stem", strides=plan[0][0]), style.activation, "stem")
-    levels = {"C1": x}
+    level = style.stem_stride - 1
+    levels = {f"C{level}": x}
     for block, (stride, dilation, _) in zip(blocks, plan[1:], strict=True):
         x = inverted_residual(x, block, style, stride, dilation)
-        levels[f"C{len(levels) + block.stride - 1}"] = x
+        level += block.stride - 1
+        levels[f"C{level}"] = x
     return levels
 
 
 def head(levels: dict[str, keras.KerasTensor], filters: int, style: Style) -> keras.KerasTensor:
     """1x1 convolution of the last level to `filters` maps, then their means: (N, filters)."""
-    x = activate(conv(levels[f"C{len(levels)}"], filters, 1, style, "head"), style.activation, "head")
+    x = activate(conv(list(levels.values())[-1], filters, 1, style, "head"), style.activation, "head")
     return keras.layers.GlobalAveragePooling2D(name="pool")(x)

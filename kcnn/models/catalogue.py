@@ -100,6 +100,7 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "mobilenet_v2_050": "MobileNetV2 at width 0.5",
         "mobilenet_v2_075": "MobileNetV2 at width 0.75",
         "mobilenet_v2_140": "MobileNetV2 at width 1.4",
+        "mobilenet_v2_050_cifar": "MobileNetV2 at width 0.5 for 32-pixel images, stride 8 in all",
         "tiny_mobilenet_v2": "MobileNetV2 of five narrow blocks, for tests",
     },
     "mobilenet_v3": {

@@ -34,6 +34,7 @@ class LeNetSpec:
     pooling: Literal["max", "average", "trainable"] = "max"
     connections: tuple[tuple[int, ...], ...] | None = None  # maps of S2 that each map of C3 sees; None for all
     output: Literal["dense", "rbf"] = "dense"
+    lost: int = 2  # cells that unpadded layers take from a level
     source: str
     params: int  # trainable, 10 classes, 28x28 gray
 

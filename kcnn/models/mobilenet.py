@@ -45,6 +45,21 @@ SPECS = {
     "mobilenet_v2_050": MobileNetV2Spec(width=0.5, source="Sandler 2018, section 6.1", params=1_968_680),
     "mobilenet_v2_075": MobileNetV2Spec(width=0.75, source="Sandler 2018, section 6.1", params=2_636_424),
     "mobilenet_v2_140": MobileNetV2Spec(width=1.4, source="Sandler 2018, table 4", params=6_108_776),
+    "mobilenet_v2_050_cifar": MobileNetV2Spec(
+        width=0.5,
+        stem_stride=1,
+        blocks=(
+            (1, 16, 1, 1),
+            (6, 24, 2, 1),
+            (6, 32, 3, 2),
+            (6, 64, 4, 2),
+            (6, 96, 3, 1),
+            (6, 160, 3, 2),
+            (6, 320, 1, 1),
+        ),
+        source="Sandler 2018, section 6.1; strides of the first two stages left out",
+        params=1_968_680,
+    ),
     "tiny_mobilenet_v2": MobileNetV2Spec(
         stem=8,
         head=32,

@@ -21,6 +21,7 @@ class SPPNetSpec:
     maps: tuple[int, int, int, int, int] = (96, 256, 384, 384, 256)  # of conv1..conv5
     bins: tuple[int, ...] = (6, 3, 2, 1)
     units: int = 4096  # of fc6 and fc7
+    lost: int = 1  # cells that unpadded layers take from a level
     source: str
     params: int  # trainable, 1000 classes, RGB
 

@@ -21,6 +21,7 @@ class SqueezeNetSpec:
 
     stem: int  # maps of the first convolution
     fires: tuple[tuple[tuple[int, int], ...], ...]
+    lost: int = 1  # cells that the unpadded stem takes from a level
     source: str
     params: int  # trainable, 1000 classes, RGB
 

@@ -23,7 +23,8 @@ def test_depth_is_the_one_in_the_name(depth, suffix):
 
 @pytest.mark.slow
 def test_vgg16_layer_by_layer():
-    # Simonyan 2014, table 1: each block halves the size and all kernels are 3x3; oracle C4: 138,357,544 and 15.47 G
+    # Simonyan 2014, table 1: each block halves the size and all kernels are 3x3; sums of (9 maps + 1) filters over
+    # the layers, and for multiply-adds of 9 maps * filters * places
     model = kcnn.build("vgg16")
     pools = [layer.output.shape[1:] for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
     assert pools == [(112, 112, 64), (56, 56, 128), (28, 28, 256), (14, 14, 512), (7, 7, 512)]
@@ -93,7 +94,7 @@ def test_convolutional_form_slides_the_dense_network(tiny):
 
 @pytest.mark.slow
 def test_vgg16_as_convolutions_at_its_own_size():
-    # oracle H2: the 7x7 and 1x1 kernels are the dense weights themselves
+    # Long 2014 (1411.4038), section 3.1: the 7x7 and 1x1 kernels are the dense weights themselves
     keras.utils.set_random_seed(1)
     model = kcnn.build("vgg16", num_classes=3)
     wide, images = vgg.fully_convolutional(model), formula.images((224, 224, 3), count=1)
@@ -123,7 +124,7 @@ def test_dilation_keeps_weights_and_values(tiny, output_stride):
 
 
 def test_three_3x3_see_as_much_as_one_7x7_for_55_percent():
-    # oracle C6: 27 C^2 against 49 C^2 weights
+    # Simonyan 2014, section 2.3: 3 * 3 * 3 C^2 = 27 C^2 against 7 * 7 C^2 = 49 C^2 weights
     inputs = keras.Input((32, 32, 16))
     x = inputs
     for _ in range(3):
