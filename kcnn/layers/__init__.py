@@ -8,14 +8,13 @@ from kcnn.layers.rbf import RadialBasisOutput, scaled_tanh
 from kcnn.layers.sparse import SparseConv2D
 from kcnn.layers.spp import SpatialPyramidPooling
 from kcnn.layers.subsample import TrainableSubsampling
-from kcnn.layers.unpool import BedOfNailsUnpooling, MaxPoolingWithPositions, MaxUnpooling, NearestUnpooling
+from kcnn.layers.unpool import BedOfNailsUnpooling, MaxPoolingWithPositions, MaxUnpooling
 
 __all__ = [
     "BedOfNailsUnpooling",
     "LocalResponseNormalization",
     "MaxPoolingWithPositions",
     "MaxUnpooling",
-    "NearestUnpooling",
     "RadialBasisOutput",
     "SparseConv2D",
     "SpatialPyramidPooling",

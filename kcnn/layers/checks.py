@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from kcnn.errors import ConfigError, ShapeError
+from kcnn.errors import ShapeError
+from kcnn.ops import arithmetic
 
 
 def whole(layer: str, argument: str, value: Any, least: int = 1) -> int:
-    """Return `value`, a whole number of at least `least`.
+    """Return `value` as an int, a whole number of at least `least`.
 
     Raises:
         ConfigError: it is something else.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{layer}: {argument} is {value!r} but must be a whole number of at least {least}.")
-    return value
+    return arithmetic.whole(f"{layer}: {argument}", value, least)
 
 
 def maps(layer: str, shape: Any) -> tuple[int | None, ...]:

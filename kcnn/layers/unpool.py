@@ -1,4 +1,7 @@
-"""Max pooling that remembers positions, and three ways back to the larger map."""
+"""Max pooling that remembers positions, and two ways back to the larger map.
+
+A third, which fills each square with its value, is `keras.layers.UpSampling2D`.
+"""
 
 import functools
 from typing import Any
@@ -70,7 +73,7 @@ class MaxPoolingWithPositions(keras.layers.Layer):
 
 
 class Unpooling(keras.layers.Layer):
-    """What the three have in common: each input pixel becomes a square of `size` x `size`."""
+    """What both have in common: each input pixel becomes a square of `size` x `size`."""
 
     def __init__(self, size: int = 2, **options: Any):
         super().__init__(**options)
@@ -161,29 +164,6 @@ class BedOfNailsUnpooling(Unpooling):
     def call(self, inputs: Any) -> Any:
         """Return the larger maps."""
         return interleave([inputs] + [ops.zeros_like(inputs)] * (self.size**2 - 1), self.size)
-
-
-@keras.saving.register_keras_serializable(package="kcnn")
-class NearestUnpooling(Unpooling):
-    """Fill each value's square with it.
-
-    Args:
-        size: side of the squares, in pixels.
-
-    Input: (N, H, W, C) maps. Output: (N, H * size, W * size, C).
-
-    Raises:
-        ConfigError: `size` is not a positive whole number.
-        ShapeError: the input is not (N, H, W, C).
-
-    Example:
-        >>> NearestUnpooling()(keras.ops.array([[[[5.0]]]])).numpy().squeeze().tolist()
-        [[5.0, 5.0], [5.0, 5.0]]
-    """
-
-    def call(self, inputs: Any) -> Any:
-        """Return the larger maps."""
-        return interleave([inputs] * self.size**2, self.size)
 
 
 def interleave(places: list[Any], size: int) -> Any:

@@ -17,7 +17,7 @@ import keras
 
 from kcnn.errors import ShapeError
 from kcnn.layers import LocalResponseNormalization
-from kcnn.models.common import ImageShape, image_input, logits, relu
+from kcnn.models.common import ImageShape, dense_pair, image_input, logits, relu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +114,7 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None 
     if spec.cells:
         x = keras.layers.AdaptiveAveragePooling2D(spec.cells, name="pool6")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
-        x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
-    return keras.Model(inputs, logits(x, name, num_classes), name=name)
+    return keras.Model(inputs, logits(dense_pair(x, spec.units), name, num_classes), name=name)
 
 
 def check_stride(name: str, shape: ImageShape, spec: AlexNetSpec) -> None:

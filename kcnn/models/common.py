@@ -98,6 +98,14 @@ def logits(features: keras.KerasTensor, name: str, num_classes: int) -> keras.Ke
     return keras.layers.Dense(class_count(name, num_classes), dtype="float32", name="logits")(features)
 
 
+def dense_pair(x: keras.KerasTensor, units: int) -> keras.KerasTensor:
+    """Two dense layers, "fc6" and "fc7", each with ReLU and dropout of a half (Krizhevsky 2012, section 4.2)."""
+    for name in ("fc6", "fc7"):
+        x = relu(keras.layers.Dense(units, kernel_initializer="he_uniform", name=name)(x), name)
+        x = keras.layers.Dropout(0.5, name=f"{name}_dropout")(x)
+    return x
+
+
 def class_count(name: str, num_classes: int) -> int:
     """Return `num_classes`, for a closing layer that is not dense.
 

@@ -35,6 +35,7 @@ class MobileNetV2Spec(Style):
         (6, 320, 1, 1),
     )
     dropout: float = 0.2
+    resolution: int = 224  # pixels a side of the images it was made for
     source: str
     params: int  # trainable, 1000 classes, RGB
 
@@ -48,6 +49,7 @@ SPECS = {
     "mobilenet_v2_050_cifar": MobileNetV2Spec(
         width=0.5,
         stem_stride=1,
+        resolution=32,
         blocks=(
             (1, 16, 1, 1),
             (6, 24, 2, 1),

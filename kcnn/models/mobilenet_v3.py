@@ -16,6 +16,7 @@ from kcnn.models.blocks import Activation, Block, Style, activate, divisible, he
 from kcnn.models.common import ImageShape, image_input, logits
 
 Row = tuple[int, int, int, bool, Activation, int]
+EXPANSION = 6  # the last 1x1 has six times the maps of the last block, 576 and 960 (tables 1 and 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +133,7 @@ def features(inputs: keras.KerasTensor, spec: MobileNetV3Spec, output_stride: in
 def network(name: str, spec: MobileNetV3Spec, num_classes: int, image_shape: ImageShape) -> keras.Model:
     """Build the network of any spec, a row of `SPECS` or `dataclasses.replace` of one; see `build`."""
     inputs = image_input(name, image_shape, minimum=32)
-    x = head(features(inputs, spec), 6 * spec.blocks[-1][2], spec)
+    x = head(features(inputs, spec), EXPANSION * spec.blocks[-1][2], spec)
     x = keras.layers.Dense(spec.hidden, kernel_initializer="he_uniform", name="hidden")(x)
     x = activate(x, spec.activation, "hidden")
     if spec.dropout:

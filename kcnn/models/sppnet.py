@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 
 from kcnn.layers import LocalResponseNormalization, SpatialPyramidPooling
-from kcnn.models.common import ImageShape, even_conv, image_input, logits, relu
+from kcnn.models.common import ImageShape, dense_pair, even_conv, image_input, logits, relu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,4 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape = (None
     spec = SPECS[name]
     inputs = image_input(name, image_shape, minimum=29)
     x = SpatialPyramidPooling(spec.bins, name="spp")(features(inputs, spec)["C4"])
-    for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
-        x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
-    return keras.Model(inputs, logits(x, name, num_classes), name=name)
+    return keras.Model(inputs, logits(dense_pair(x, spec.units), name, num_classes), name=name)

@@ -14,6 +14,7 @@ from kcnn.models.common import (
     ImageShape,
     batch_norm,
     class_count,
+    dense_pair,
     dilated_pool,
     even_conv,
     image_input,
@@ -106,10 +107,7 @@ def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None 
     spec = SPECS[name]
     inputs = image_input(name, image_shape or (spec.side, spec.side, 3), minimum=32, fixed=True)
     x = keras.layers.Flatten(name="flatten")(features(inputs, spec)["C5"])
-    for layer in ("fc6", "fc7"):
-        x = relu(keras.layers.Dense(spec.units, kernel_initializer="he_uniform", name=layer)(x), layer)
-        x = keras.layers.Dropout(0.5, name=f"{layer}_dropout")(x)
-    return keras.Model(inputs, logits(x, name, num_classes), name=name)
+    return keras.Model(inputs, logits(dense_pair(x, spec.units), name, num_classes), name=name)
 
 
 def convolutional_head(

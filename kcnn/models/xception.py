@@ -61,18 +61,19 @@ def separable(x: keras.KerasTensor, filters: int, dilation: int, name: str) -> k
 
 
 def strided_block(
-    x: keras.KerasTensor, widths: tuple[int, int], plan: tuple[int, int, int], name: str
+    x: keras.KerasTensor, widths: tuple[int, int], plan: tuple[int, int, int], name: str, *, activated: bool = False
 ) -> keras.KerasTensor:
     """Two separable convolutions and 3x3 max pooling, beside a 1x1 with the same stride.
 
     Args:
         plan: (stride, dilation before it, dilation after it); a stride of 1 pools without shrinking.
+        activated: ReLU has been applied to `x`, as the stem does.
     """
     stride, dilation, _ = plan
     shortcut = even_conv(x, widths[1], 1, stride, f"{name}_shortcut")
     shortcut = batch_norm(shortcut, f"{name}_shortcut", EPSILON)
     for index, filters in enumerate(widths, start=1):
-        if name != "block2" or index > 1:  # the stem has activated its maps already
+        if index > 1 or not activated:
             x = relu(x, f"{name}_conv{index}_pre")
         x = separable(x, filters, dilation, f"{name}_conv{index}")
     x = keras.layers.MaxPooling2D(3, stride, padding="same", name=f"{name}_pool")(x)
@@ -107,7 +108,7 @@ def features(inputs: keras.KerasTensor, spec: XceptionSpec, output_stride: int =
         x = relu(batch_norm(x, name, EPSILON), name)
     levels = {"C1": x}
     for block, filters in enumerate(spec.entry, start=2):
-        x = strided_block(x, (filters, filters), plan[block - 1], f"block{block}")
+        x = strided_block(x, (filters, filters), plan[block - 1], f"block{block}", activated=block == 2)
         levels[f"C{block}"] = x
     for _ in range(spec.middle):
         block += 1

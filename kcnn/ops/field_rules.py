@@ -194,7 +194,6 @@ _RULES |= {
     "kcnn.TrainableSubsampling": _squares,
     "kcnn.MaxPoolingWithPositions": _squares,
     "kcnn.MaxUnpooling": _copies,  # a value may come to stand anywhere in its square
-    "kcnn.NearestUnpooling": _copies,
     "kcnn.BedOfNailsUnpooling": _nails,
     "kcnn.SpatialPyramidPooling": lambda call, sizes: Effect.GLOBAL,
 }

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kcnn.errors import ConfigError, ShapeError
-from kcnn.layers import BedOfNailsUnpooling, MaxPoolingWithPositions, MaxUnpooling, NearestUnpooling
+from kcnn.layers import BedOfNailsUnpooling, MaxPoolingWithPositions, MaxUnpooling
 from kcnn.testing.formula import images
 from tests.layers.exports import assert_survives
 
@@ -42,7 +42,6 @@ def test_unpooling_equals_numpy(size):
     positions = np.abs(np.round(100 * images((4, 5, 3)))).astype("int32") % size**2
     np.testing.assert_array_equal(MaxUnpooling(size)([x, positions]), naive_unpool(x, positions, size))
     np.testing.assert_array_equal(BedOfNailsUnpooling(size)(x), naive_unpool(x, 0 * positions, size))
-    np.testing.assert_array_equal(NearestUnpooling(size)(x), x.repeat(size, 1).repeat(size, 2))
 
 
 def test_the_squares_of_the_lecture():
@@ -55,9 +54,6 @@ def test_the_squares_of_the_lecture():
     ]  # fmt: skip
     assert np.squeeze(BedOfNailsUnpooling()(small)).tolist() == [
         [1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 4, 0], [0, 0, 0, 0],
-    ]  # fmt: skip
-    assert np.squeeze(NearestUnpooling()(small)).tolist() == [
-        [1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4],
     ]  # fmt: skip
 
 
@@ -94,8 +90,8 @@ def test_nan_is_the_maximum_of_its_window(place):
     assert np.isnan(np.ravel(maxima)).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("layer", [BedOfNailsUnpooling(), NearestUnpooling()])
-def test_nan_and_no_image(layer):
+def test_nan_and_no_image():
+    layer = BedOfNailsUnpooling()
     found = np.asarray(layer(square([[np.nan, 1]])))
     assert np.isnan(found[0, 0, 0, 0])
     assert not np.isnan(found[:, :, 2:]).any()
@@ -107,7 +103,7 @@ def test_no_image_gives_none():
     assert MaxUnpooling()([maxima, positions]).shape == (0, 4, 4, 3)
 
 
-@pytest.mark.parametrize("layer", [MaxPoolingWithPositions(3), BedOfNailsUnpooling(), NearestUnpooling(3)])
+@pytest.mark.parametrize("layer", [MaxPoolingWithPositions(3), BedOfNailsUnpooling()])
 def test_survives_export(layer, tmp_path):
     assert_survives(layer, np.round(2 * images((7, 6, 3))), folder=tmp_path, atol=0)
 
@@ -117,7 +113,7 @@ def test_unpooling_survives_export(tmp_path):
     assert_survives(MaxUnpooling(), x, (np.abs(x) * 3.99).astype("int32"), folder=tmp_path, atol=0)
 
 
-@pytest.mark.parametrize("layer", [MaxPoolingWithPositions, MaxUnpooling, BedOfNailsUnpooling, NearestUnpooling])
+@pytest.mark.parametrize("layer", [MaxPoolingWithPositions, MaxUnpooling, BedOfNailsUnpooling])
 def test_bad_size_is_explained(layer):
     with pytest.raises(ConfigError, match=r"size is 0\.5 but must be a whole number of at least 1"):
         layer(0.5)
@@ -127,7 +123,7 @@ def test_bad_size_is_explained(layer):
     ("layer", "inputs", "message"),
     [
         (MaxPoolingWithPositions(), np.zeros((4, 4)), "must be maps"),
-        (NearestUnpooling(), np.zeros((4, 4, 1)), "must be maps"),
+        (BedOfNailsUnpooling(), np.zeros((4, 4, 1)), "must be maps"),
         (MaxUnpooling(), np.zeros((1, 4, 4, 1)), r"must be two maps, \[values, positions\]"),
         (
             MaxUnpooling(),
@@ -139,3 +135,7 @@ def test_bad_size_is_explained(layer):
 def test_bad_input_is_explained(layer, inputs, message):
     with pytest.raises(ShapeError, match=message):
         layer(inputs)
+
+
+def test_sizes_of_numpy_are_whole_numbers():
+    assert type(BedOfNailsUnpooling(np.int64(2)).get_config()["size"]) is int

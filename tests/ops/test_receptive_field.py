@@ -11,7 +11,6 @@ from kcnn.layers import (
     LocalResponseNormalization,
     MaxPoolingWithPositions,
     MaxUnpooling,
-    NearestUnpooling,
     SparseConv2D,
     SpatialPyramidPooling,
     TrainableSubsampling,
@@ -201,7 +200,6 @@ def test_own_layers():
     assert last(SpatialPyramidPooling([2, 1]), shape=(None, None, 2)).size is None
     model = chain(TrainableSubsampling(3), BedOfNailsUnpooling(2), shape=(12, 12, 1))
     assert [unit_box(model, 1, unit) for unit in ((0, 2), (0, 1))] == [(0, 3, 3, 6), None]
-    assert unit_box(chain(NearestUnpooling(2), shape=(4, 4, 1)), 0, (0, 3)) == (0, 1, 1, 2)
 
 
 def test_max_unpooling_sees_the_whole_pooling_window():
