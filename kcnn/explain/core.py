@@ -110,19 +110,10 @@ def ask(
     row = None if layer is None else find_row(model, layer, spatial=False)
     if callable(target):
         return Question(model, images, np.zeros(len(images), "int32"), row, target, batch_size)
-    first = graph.run(model, [images[:1]], row) if row is not None else model(images[:1], training=False)
-    if not hasattr(first, "shape"):
-        names = list(first) if isinstance(first, dict) else len(first)
-        raise ShapeError(
-            f"model {model.name!r} has several outputs ({names}); give target=lambda outputs: the scores of one, or "
-            "`kcnn.explain.core.output_of(model, name)` in place of the model.",
-            expected="one output",
-            actual=names,
-        )
+    classes = _classes(model, row, images)
     if target is None:
         return Question(model, images, _strongest(model, images, row, batch_size), row, None, batch_size)
     targets = np.asarray(target)
-    classes = int(first.shape[-1])
     if targets.dtype.kind not in "iu" or targets.shape not in ((), (len(images),)):
         raise ConfigError(f"target is {target!r} but must be a class, one class for each of {len(images)} images, or a "
                           "function of the outputs.")  # fmt: skip
@@ -282,6 +273,25 @@ def check_finite(values: np.ndarray, what: str) -> np.ndarray:
 def gather(function: Callable[..., Any], question: Question, *more: np.ndarray, what: str = "gradients") -> np.ndarray:
     """Run a graph over all batches of a question and return the joined, finite results."""
     return np.concatenate([check_finite(function(*batch).numpy(), what) for batch in question.batches(*more)])
+
+
+def _classes(model: keras.Model, row: int | None, images: np.ndarray) -> int:
+    """Return how many classes or channels a score can be chosen from."""
+    if row is not None:
+        return int(list(graph.calls(model))[row].outputs[0].shape[-1])
+    if not getattr(model, "outputs", None):  # its graph is not known before it runs
+        found = model(images[:1], training=False)
+    else:
+        found = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    if hasattr(found, "shape"):
+        return int(found.shape[-1])
+    names = list(found) if isinstance(found, dict) else len(found)
+    raise ShapeError(
+        f"model {model.name!r} has several outputs ({names}); give target=lambda outputs: the scores of one, or "
+        "`kcnn.explain.core.output_of(model, name)` in place of the model.",
+        expected="one output",
+        actual=names,
+    )
 
 
 def _strongest(model: keras.Model, images: np.ndarray, row: int | None, batch_size: int) -> np.ndarray:

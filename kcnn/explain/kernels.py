@@ -31,7 +31,7 @@ def kernels(model: keras.Model, layer: str | int) -> np.ndarray:
             f"layer {calls[row].name!r} ({type(calls[row].layer).__name__}) has no 2-D kernels; these have: "
             f"{', '.join(known) or 'none'}."
         )
-    array = np.asarray(keras.ops.convert_to_numpy(values.value), "float32")
+    array = values.numpy().astype("float32")
     return array.transpose(0, 1, 3, 2) if isinstance(calls[row].layer, keras.layers.Conv2DTranspose) else array
 
 

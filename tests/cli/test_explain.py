@@ -111,3 +111,16 @@ def test_what_is_no_network(photos, capfd):
     assert "no run or bundle" in capfd.readouterr().err
     assert kcnn(["explain", "resnet5", str(photos / "a.png")]) == 2
     assert "Did you mean 'resnet56' or 'resnet50'" in capfd.readouterr().err
+
+
+def test_a_gallery_of_two_layers(network, photos, tmp_path, capfd):
+    out = tmp_path / "out"
+    words = [str(photos / "a.png"), str(photos / "more"), str(photos / "text.jpg"), f"--output={out}", "--gallery"]
+    assert kcnn(["explain", network, *words, "--layer=stem,stage2_block1_add"]) == 2  # one file is no image
+    printed, errors = capfd.readouterr()
+    assert "2 layers, 2 images" in printed
+    assert "text.jpg" in errors
+    assert "more" in (out / "gallery.html").read_text()
+    assert Image.open(out / "gallery.png").width > 400
+    assert kcnn(["explain", network, str(photos / "text.jpg"), "--gallery"]) == 2
+    assert "needs images" in capfd.readouterr().err
