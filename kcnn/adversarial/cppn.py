@@ -1,13 +1,16 @@
 """Images written as small networks of functions of the place, CPPNs, which draw regular patterns (Stanley 2007)."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from kcnn.adversarial.fooling import polynomial
 
-FUNCTIONS = {  # those of Nguyen 2015, section 2.2: sine, sigmoid, Gaussian, linear
+FUNCTIONS: dict[
+    str, Callable[[np.ndarray], np.ndarray]
+] = {  # those of Nguyen 2015, section 2.2: sine, sigmoid, Gaussian, linear
     "sine": np.sin,
     "sigmoid": lambda x: 2 / (1 + np.exp(-np.clip(x, -60, 60))) - 1,
     "gaussian": lambda x: np.exp(-np.square(np.clip(x, -20, 20))),

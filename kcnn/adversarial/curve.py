@@ -41,7 +41,7 @@ def robustness_curve(
         images: (N, H, W, C), 0..255.
         labels: (N,) true class ids.
         attack: function of (aim, eps=...).
-        eps: in pixels, any order; 0 is added.
+        eps: in pixels, any order; 0 is added. Results are whole pixels, so an L-inf eps below 1 changes nothing.
 
     Raises:
         ConfigError: an eps is negative; or as the attack and `Victim.aim`.

@@ -7,13 +7,15 @@ from kcnn.adversarial.victim import weighted_sum
 from kcnn.errors import ConfigError
 
 NUDGE = 1e-4  # pixels added to each step, so that a point on the border itself moves; the authors' code does so too
+LONGER = 20  # times a change is lengthened at most; 1.25**20 is 87
 
 
 def deepfool(aim: Aim, *, overshoot: float = 0.02, steps: int = 50, candidates: int = 10) -> Attacked:
     """Take the network for linear, step to the nearest border, repeat until the answer changes.
 
     On a linear network one step is exact: |f_l| / ||w_l|| times 1 + overshoot. As in the authors' code, the overshoot
-    is part of every iterate; each is clipped to 0..255. Where results are rounded, it is the rounded image that counts.
+    is part of every iterate; each is clipped to 0..255. Where rounding to uint8 undoes a change, the change is
+    lengthened, to half a pixel at least and on by quarters, until it does not.
 
     Args:
         aim: as from `Victim.aim`, without a target. Images that the network gets wrong already stay as they are.
@@ -33,11 +35,17 @@ def deepfool(aim: Aim, *, overshoot: float = 0.02, steps: int = 50, candidates: 
     others = others[:, : check_count("candidates", candidates, 2) - 1]
     total, pixels = np.zeros_like(aim.images), aim.images.copy()
     for _ in range(check_count("steps", steps)):
-        rows = np.flatnonzero(~aim.settled(pixels))
+        rows = np.flatnonzero(~aim.reached(aim.victim.predict(pixels)))
         if not len(rows):
             break
         total[rows] += _to_nearest_border(aim, pixels[rows], aim.labels[rows], others[rows])
         pixels[rows] = np.clip(aim.images[rows] + (1 + overshoot) * total[rows], 0, 255)
+    for power in range(LONGER + 1) if aim.whole else ():
+        rows = np.flatnonzero(~aim.settled(pixels))
+        if not len(rows):
+            break
+        least = np.maximum(1, 0.5 / np.abs(total[rows]).max(axis=(1, 2, 3), keepdims=True, initial=1e-6))
+        pixels[rows] = np.clip(aim.images[rows] + (1 + overshoot) * 1.25**power * least * total[rows], 0, 255)
     return aim.result("deepfool", pixels)
 
 

@@ -31,7 +31,7 @@ def triples(result: Attacked, classes: Sequence[str], title: str = "") -> Figure
         amplified, factor = amplify(result.perturbation[row])
         _show(axes[0], result.originals[row], _answer(result.before[row], classes), INK)
         told = f"change x {factor:.3g}" if factor else "no change"
-        size = f"largest {norms['linf'][row]:.3g}, length {norms['l2'][row]:.3g}"
+        size = f"largest {norms['linf'][row]:.3g}, length {norms['l2'][row]:,.1f}"
         _show(axes[1], amplified, f"{told}\n{size}", MUTED)
         _show(axes[2], result.images[row], _answer(result.after[row], classes), RED if result.success[row] else INK)
     return figure

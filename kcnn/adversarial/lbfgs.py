@@ -1,10 +1,14 @@
 """The first adversarial examples: box-constrained L-BFGS (Szegedy 2014, 1312.6199, section 4.1)."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kcnn.adversarial.aim import Aim, Attacked, check_count
 from kcnn.adversarial.victim import cross_entropy
 from kcnn.errors import ConfigError, ResourceError
+
+Attempt = Callable[[float], np.ndarray | None]
 
 
 def lbfgs(aim: Aim, *, first: float = 1e-2, doublings: int = 20, halvings: int = 5, steps: int = 50) -> Attacked:
@@ -43,7 +47,7 @@ def lbfgs(aim: Aim, *, first: float = 1e-2, doublings: int = 20, halvings: int =
     return aim.result("lbfgs", pixels)
 
 
-def _largest(attempt, first: float, doublings: int, halvings: int) -> np.ndarray | None:
+def _largest(attempt: Attempt, first: float, doublings: int, halvings: int) -> np.ndarray | None:
     """Return what `attempt` gives at the largest c at which it gives anything."""
     c, best = first, attempt(first)
     factor = 0.5 if best is None else 2.0

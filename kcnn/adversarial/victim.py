@@ -197,7 +197,7 @@ class Victim:
     def climber(self, norm: str) -> Callable[..., tuple[tf.Tensor]]:
         """Return the graph behind `kcnn.adversarial.climb.ascend`, traced once for each norm."""
 
-        def climbing(sign: tf.Tensor, eps: tf.Tensor, step: tf.Tensor, steps: tf.Tensor, *batch: tf.Tensor):
+        def climbing(sign: tf.Tensor, eps: tf.Tensor, step: tf.Tensor, steps: tf.Tensor, *batch: tf.Tensor) -> Any:
             pixels, start, goal = batch
 
             def loss(x: tf.Tensor) -> tf.Tensor:

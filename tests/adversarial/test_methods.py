@@ -78,6 +78,18 @@ def test_deepfool_on_a_linear_network_is_the_distance_to_the_nearest_border():
     assert found.success.all()
 
 
+def test_deepfool_goes_on_where_rounding_undoes_its_change():
+    victim, gap, _, constant = two_classes()
+    images = nets.pictures(nets.GRAY, 3000)
+    margins = np.abs(images.reshape(3000, -1) @ gap.ravel() + constant) / np.linalg.norm(gap)
+    near = images[margins < 0.4]  # no value need change by half a pixel
+    assert len(near) >= 5
+    found = deepfool(victim.aim(near))
+    assert found.success.all()
+    assert found.is_uint8
+    assert found.norms()["linf"].max() <= 3
+
+
 def test_lbfgs_on_a_linear_network_comes_near_the_nearest_point():
     victim, gap, images, constant = two_classes()
     images = images[:3]

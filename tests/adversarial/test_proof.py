@@ -133,9 +133,7 @@ def test_pgd_at_4_flips_what_efficientnet_knows(lite0, shared_data):
     labels = np.array([int(row["class_index"]) for row in rows])
     attack = functools.partial(pgd, steps=10)
     found = attack(lite0.aim(images, labels), eps=4)
-    print(
-        f"\n{found.was_right.mean():.0%} of {len(rows)} photos right before; PGD eps 4 flips {found.flipped:.1%} of them"
-    )
+    print(f"\n{found.was_right.mean():.0%} of {len(rows)} photos right before; PGD at 4 flips {found.flipped:.1%}")
     assert found.was_right.mean() > 0.6
     assert found.flipped >= 0.95
     assert found.norms()["linf"].max() <= 4
