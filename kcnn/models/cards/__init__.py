@@ -7,6 +7,7 @@ field are computed from the network itself when a card is asked for.
 import importlib
 import inspect
 from dataclasses import dataclass
+from typing import Any
 
 from kcnn.errors import ConfigError, UnknownNameError
 from kcnn.models import MODELS, build
@@ -165,7 +166,7 @@ def usual_shape(name: str) -> tuple[int, ...]:
     make = MODELS.get(name)
     row = getattr(importlib.import_module(make.__module__), "SPECS", {}).get(name)
     argument = inspect.signature(make).parameters.get("image_shape")
-    shape = argument.default if argument else None
+    shape: Any = argument.default if argument else None
     if not isinstance(shape, tuple):  # the row says it
         shape = getattr(row, "image", (*(getattr(row, "side", None),) * 2, 3))
     usual = USUAL_LENGTH if len(shape) == 2 else SIZES.get(name, USUAL_SIZE)
