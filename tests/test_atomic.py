@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults import Faults, Killed
+from faults.calls import Faults, Killed
 
 from kcnn import atomic
 from kcnn.errors import ResourceError

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from faults import Faults, Killed
+from faults.calls import Faults, Killed
 
 from kcnn.errors import CheckpointError, ResourceError
 from kcnn.train import checkpoint
