@@ -31,7 +31,7 @@ EPS = 0.3 * 255
 
 
 @pytest.fixture(scope="module")
-def test_digits():
+def held_out():
     split = open_source("digits").split("test")
     return np.asarray(prepare(split.arrays["image"], DIGITS)), split.labels
 
@@ -60,10 +60,10 @@ def errors(victim, images, labels, eps=EPS):
     return clean, fgsm(aim, eps=eps).success.mean(), pgd(aim, eps=eps).success.mean()
 
 
-def test_adversarial_training_withstands_fgsm(plain, test_digits, tmp_path):
+def test_adversarial_training_withstands_fgsm(plain, held_out, tmp_path):
     """Goodfellow 2015, section 6: a maxout network on MNIST at eps 0.25 goes from 89.4 % error to 17.9 %."""
     hard = trained(tmp_path, "fgsm", 15)
-    before, after = errors(plain, *test_digits), errors(hard, *test_digits)
+    before, after = errors(plain, *held_out), errors(hard, *held_out)
     for name, found in (("plain", before), ("trained against fgsm", after)):
         print(f"\n{name}: error {found[0]:.1%}, under FGSM 0.3 {found[1]:.1%}, under PGD 0.3 {found[2]:.1%}", end="")
     assert before[0] < 0.03
@@ -72,11 +72,11 @@ def test_adversarial_training_withstands_fgsm(plain, test_digits, tmp_path):
     assert after[1] < 0.25
 
 
-def test_training_against_pgd_withstands_pgd(plain, test_digits, tmp_path):
+def test_training_against_pgd_withstands_pgd(plain, held_out, tmp_path):
     """At eps 0.1: 1,302 digits do not teach LeNet-5 to withstand PGD at the 0.3 that Madry 2018 reaches on 60,000."""
     eps = 0.1 * 255
     hard = trained(tmp_path, "pgd", 25, eps, optimizer="adamw", learning_rate=1e-3)
-    before, after = errors(plain, *test_digits, eps), errors(hard, *test_digits, eps)
+    before, after = errors(plain, *held_out, eps), errors(hard, *held_out, eps)
     for name, found in (("plain", before), ("trained against pgd", after)):
         print(f"\n{name}: error {found[0]:.1%}, under FGSM 0.1 {found[1]:.1%}, under PGD 0.1 {found[2]:.1%}", end="")
     assert before[2] > 0.7
@@ -99,9 +99,9 @@ def test_fooling_images_of_a_digit_net(plain):
     assert found["CPPN encoding"].sure.sum() >= 8
 
 
-def test_lbfgs_finds_small_changes_of_digits(plain, test_digits):
+def test_lbfgs_finds_small_changes_of_digits(plain, held_out):
     """Szegedy 2014, table 1: all are fooled, at a distortion (root mean square, range 1) around 0.06 on MNIST."""
-    found = lbfgs(plain.aim(test_digits[0][:3]), halvings=3, steps=30)
+    found = lbfgs(plain.aim(held_out[0][:3]), halvings=3, steps=30)
     distortion = found.norms()["l2"] / 28 / 255
     print(f"\nL-BFGS: {found.success.mean():.0%} fooled, distortion {distortion.round(3).tolist()}", end="")
     assert found.success.all()

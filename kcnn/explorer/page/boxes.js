@@ -2,7 +2,7 @@
 
 import { announce, h, number, replace, s, term } from "./dom.js";
 import { choice, decimal, whole } from "./store.js";
-import { segments, slider, transport } from "./controls.js";
+import { parted, slider, transport } from "./controls.js";
 import { Grid, tint } from "./grid.js";
 import { cells, frames, Scene } from "./scene.js";
 import { decodeCell, iou, suppress } from "./geometry.js";
@@ -278,23 +278,13 @@ function iouPart(store) {
 
 function build(store) {
   const parts = { roi: regionsPart(store), nms: nmsPart(store), yolo: yoloPart(store), iou: iouPart(store) };
-  const show = () =>
-    Object.entries(parts).forEach(([name, node]) => {
-      node.hidden = store.values.show !== name;
-    });
-  store.on(show);
-  show();
-  return h(
-    "div",
-    {},
-    segments(store, "show", "Show", {
-      roi: "RoI Pool and RoI Align",
-      nms: "Non-maximum suppression",
-      yolo: "YOLO grid",
-      iou: "Overlap (IoU)",
-    }),
-    Object.values(parts),
-  );
+  const titles = {
+    roi: "RoI Pool and RoI Align",
+    nms: "Non-maximum suppression",
+    yolo: "YOLO grid",
+    iou: "Overlap (IoU)",
+  };
+  return h("div", {}, parted(store, titles, parts));
 }
 
 export const page = {

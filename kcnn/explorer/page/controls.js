@@ -101,6 +101,17 @@ export function segments(store, key, label, options) {
   );
 }
 
+// The choice between the parts of a page, and all parts, of which the one that `store.values.show` names is seen.
+export function parted(store, titles, parts) {
+  const show = () =>
+    Object.entries(parts).forEach(([name, node]) => {
+      node.hidden = store.values.show !== name;
+    });
+  store.on(show);
+  show();
+  return [segments(store, "show", "Show", titles), Object.values(parts)];
+}
+
 // options: {value: title} or {group: {value: title}}; choose(value) decides what a choice sets.
 export function select(store, key, label, options, { choose = (value) => ({ [key]: value }), hint } = {}) {
   const id = fresh();

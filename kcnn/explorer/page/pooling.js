@@ -2,7 +2,7 @@
 
 import { announce, figure, h, number, operator, replace, term } from "./dom.js";
 import { choice, whole } from "./store.js";
-import { button, segments, slider, transport } from "./controls.js";
+import { button, parted, segments, slider, transport } from "./controls.js";
 import { Grid, tint } from "./grid.js";
 import { numbers, pool, square } from "./pool.js";
 import { overlapPart, unpoolPart } from "./unpooling.js";
@@ -136,18 +136,8 @@ function poolPart(store) {
 
 function build(store) {
   const parts = { pool: poolPart(store), unpool: unpoolPart(store), overlap: overlapPart(store) };
-  const show = () =>
-    Object.entries(parts).forEach(([name, node]) => {
-      node.hidden = store.values.show !== name;
-    });
-  store.on(show);
-  show();
-  return h(
-    "div",
-    {},
-    segments(store, "show", "Show", { pool: "Pooling", unpool: "Unpooling", overlap: "Transposed: overlap and add" }),
-    Object.values(parts),
-  );
+  const titles = { pool: "Pooling", unpool: "Unpooling", overlap: "Transposed: overlap and add" };
+  return h("div", {}, parted(store, titles, parts));
 }
 
 export const page = {

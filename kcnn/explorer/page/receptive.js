@@ -2,7 +2,7 @@
 
 import { announce, h, number, replace, term } from "./dom.js";
 import { choice, text, whole } from "./store.js";
-import { button, presets, segments, slider } from "./controls.js";
+import { button, parted, presets, segments, slider } from "./controls.js";
 import { outputSize, receptive } from "./arithmetic.js";
 import { connections, cone, nested, sideBySide } from "./receptive_draw.js";
 
@@ -57,23 +57,13 @@ const fields = {
 
 function build(store) {
   const parts = { stack: stackPart(store), side: sidePart(store), links: linksPart(store) };
-  const board = h("div", { class: "wide" }, Object.values(parts));
-  const show = () =>
-    Object.entries(parts).forEach(([name, node]) => {
-      node.hidden = store.values.show !== name;
-    });
-  store.on(show);
-  show();
-  return h(
-    "div",
-    {},
-    segments(store, "show", "Show", {
-      stack: "A stack of layers",
-      side: "Padding and dilation side by side",
-      links: "Connections in one dimension",
-    }),
-    board,
-  );
+  const titles = {
+    stack: "A stack of layers",
+    side: "Padding and dilation side by side",
+    links: "Connections in one dimension",
+  };
+  const [tabs, board] = parted(store, titles, parts);
+  return h("div", {}, tabs, h("div", { class: "wide" }, board));
 }
 
 function stackPart(store) {

@@ -13,7 +13,7 @@ class ClassificationConfig:
     Augmentation draws are functions of (seed, epoch, example index), see `kcnn.data.augment`.
 
     Attributes:
-        label_smoothing: share of the target spread evenly over the classes, 0..1 (Szegedy 2016, 1512.00567).
+        label_smoothing: share of the target spread evenly over the classes, 0..1 (Szegedy 2015, 1512.00567).
         mixup: alpha of Beta(alpha, alpha), from which the share of the other image is drawn (Zhang 2018,
             1710.09412); 0 turns it off.
         cutmix: the same for a pasted rectangle (Yun 2019, 1905.04899). With both on, each batch example takes
