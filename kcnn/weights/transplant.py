@@ -253,6 +253,8 @@ def keras_axes(layer: keras.layers.Layer, variable: str, values: np.ndarray) -> 
         before = layer.input._keras_history.operation
         if isinstance(before, keras.layers.Flatten) and len(before.input.shape) == 4:
             height, width, maps = before.input.shape[1:]
+            if values.shape[1] != height * width * maps:  # `fitted` says so
+                return values.T
             values = values.reshape(-1, maps, height, width).transpose(0, 2, 3, 1).reshape(values.shape[0], -1)
         return values.T
     if isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)):

@@ -12,6 +12,8 @@ import kcnn
 from kcnn import recipe as r
 from kcnn.errors import ConfigError, DataError, TrainingError, WeightsError
 from kcnn.testing.family import formula_fill
+from kcnn.train import transfer
+from kcnn.train.progress import Plain
 from kcnn.train.run import train
 from kcnn.train.transfer import fit_head, hold_norms
 from kcnn.train.weights import load_run
@@ -168,3 +170,12 @@ def test_weights_that_are_missing_stop_the_run_before_a_step(tmp_path):
 def test_smoke_forms_need_no_weights():
     full = dataclasses.replace(small("imagenet"), name="x")
     assert r.smoke(full, model="tiny_mobilenet_v2").model.weights == ""
+
+
+def test_pixels_other_than_the_weights_saw_are_warned_of(capsys):
+    recipe = r.Recipe(name="pixels", model=r.Model(name="lenet5"), preprocess=r.Preprocess(size=(28, 28)))
+    seen = r.Preprocess(size=(32, 32), scale=1.0, mean=(127.0,), std=(128.0,))
+    transfer._check_pixels(recipe, seen, Plain())
+    assert "these weights saw 1, (127.0,), (128.0,), rgb" in capsys.readouterr().err
+    transfer._check_pixels(recipe, r.Preprocess(size=(32, 32)), Plain())  # another size is no other scale
+    assert not capsys.readouterr().err
