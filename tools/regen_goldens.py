@@ -123,7 +123,8 @@ def explain(names: list[str]) -> None:
         "occlusion": attr.Occlusion(network).attribute(images, target=target, **window),
         "grad_cam": attr.LayerGradCam(network, network[4]).attribute(images, target, relu_attributions=True),
     }
-    maps = {name: rounded(values.detach().numpy().transpose(0, 2, 3, 1)) for name, values in found.items()}
+    found["occlusion"] = found["occlusion"][:, :1]  # captum repeats the map for each channel
+    maps = {name: in_units(values.detach().numpy().transpose(0, 2, 3, 1)) for name, values in found.items()}
     write(GOLDENS / "explain.json", {"library": f"captum {captum.__version__}", "maps": maps})
     print({name: tuple(values.shape) for name, values in found.items()})
 
@@ -131,6 +132,12 @@ def explain(names: list[str]) -> None:
 def rounded(values: np.ndarray) -> list:
     """Return nested lists of numbers of six digits."""
     return [rounded(row) if row.ndim else float(f"{row:.6g}") for row in values.astype(float)]
+
+
+def in_units(values: np.ndarray) -> dict:
+    """Return {"unit": 1e-5 of the largest value, "values": nested lists of whole numbers of units}."""
+    unit = float(f"{np.abs(values).max() / 1e5:.6g}")
+    return {"unit": unit, "values": np.rint(values / unit).astype(int).tolist()}
 
 
 def write(path: Path, record: dict) -> None:

@@ -24,14 +24,14 @@ METHODS = [saliency, smooth_grad, integrated_gradients, guided_backprop, deconvn
 )
 def test_equal_to_captum(method, options):
     found = method(nets.twin(), nets.images(), nets.TARGETS, **options)
-    np.testing.assert_allclose(found, nets.golden(method.__name__), rtol=1e-4, atol=1e-6)
+    nets.assert_captums(found, method.__name__)
 
 
 def test_a_unit_of_a_layer_equals_captums():
     model, unit = nets.twin(), (slice(None), 1, 3, 2)
     target = lambda outputs: outputs[unit]  # noqa: E731
     found = deconvnet(model, nets.images(), target, layer="3")
-    np.testing.assert_allclose(found, nets.golden("deconvnet_unit"), rtol=1e-4, atol=1e-6)
+    nets.assert_captums(found, "deconvnet_unit")
 
 
 def test_the_three_ways_back_differ():
@@ -109,7 +109,7 @@ def test_the_model_is_left_as_it_was(method):
     assert model.to_json() == config
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_allclose(saliency(model, images, nets.TARGETS), nets.golden("saliency"), rtol=1e-4, atol=1e-6)
+    nets.assert_captums(saliency(model, images, nets.TARGETS), "saliency")
 
 
 @pytest.mark.parametrize("method", METHODS)
