@@ -40,7 +40,8 @@ def open_source(spec: Data | str) -> Source:
 
     Args:
         spec: a `recipe.Data`, or its `source` alone: a name of `SOURCES`, `tfds:NAME`, or the path of a
-            folder or file in any layout of `kcnn.data.layouts`.
+            folder or file in any layout of `kcnn.data.layouts`. `masks:PATH` takes the masks of a folder that
+            holds boxes or labels too.
 
     Returns: the source, limited to `spec.limit` evenly spread examples of each split. Where it has no
         "validation" split, `spec.validation` of "train" becomes one: evenly spread over each class, the
@@ -61,6 +62,8 @@ def open_source(spec: Data | str) -> Source:
         from kcnn.data.tfds import open_tfds
 
         source = open_tfds(name.removeprefix("tfds:"))
+    elif name.startswith("masks:"):
+        source = layouts.open_path(os.path.expanduser(name.removeprefix("masks:")), "mask")
     elif name in SOURCES.entries():
         source = SOURCES.get(name)()
     elif not layouts.is_path(name):
@@ -82,7 +85,7 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
     channels: int | None = None,
     preprocess: Preprocess | None = None,
 ) -> "tf.data.Dataset":
-    """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) for `model.fit`.
+    """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) or (images, masks) for `model.fit`.
 
     Args:
         name: as `open_source`. Of a name or a path nothing is held out for validation;
@@ -97,7 +100,8 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
             `image_size` and `channels`.
 
     Returns: batches of float32 (B, height, width, channels) in [0, 1], or as `preprocess` says, and int32 (B,) class
-        ids. An image that cannot be read ends the iteration with an error; `kcnn check` finds such images beforehand.
+        ids; where the source has masks, uint8 (B, height, width) of class ids and 255 to ignore. An image that cannot
+        be read ends the iteration with an error; `kcnn check` finds such images beforehand.
 
     Raises:
         ConfigError: images differ in size and `image_size` is None, or an argument cannot work.
@@ -139,8 +143,8 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
         return pipeline.evaluation(chosen, record, batch_size)
 
     def batch(indices: Any) -> Any:
-        images, labels = pipeline.read_batch(chosen, record, indices)
-        return normalise(images, record), labels
+        images, targets = pipeline.read_batch(chosen, record, indices)
+        return normalise(images, record), targets
 
     indices = tf.data.Dataset.range(chosen.size).shuffle(chosen.size, seed=seed, reshuffle_each_iteration=True)
     return indices.batch(batch_size).map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -12,6 +12,7 @@ from kcnn.data.source import Source
 from kcnn.errors import DataError
 
 MOST_NAMES = 5_000  # names looked at; a layout shows in its first few
+MOST_IN_FOLDER = 200  # of them in one folder, so that one with many photos does not hide its neighbours
 ELSEWHERE = "Classification cannot read it: it needs one label per image."
 Names = list[str]  # of files, relative to the root, lower case, "/" between folders
 
@@ -20,7 +21,8 @@ Names = list[str]  # of files, relative to the root, lower case, "/" between fol
 class Layout:
     """A layout: its name, how to tell it, and either who opens it ("module:function") or what it is for.
 
-    `opener` is given the path, or `at` where that is another one: the CSV file in a folder.
+    `opener` is given the path, or `at` where that is another one: the CSV file in a folder. `target` is what its
+    examples have beside the image.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Layout:
     opener: str = ""
     explanation: str = ""
     at: str = ""
+    target: str = "label"
 
 
 def _ending(*endings: str) -> Callable[[Names], bool]:
@@ -42,6 +45,10 @@ def _all(*tests: Callable[[Names], bool]) -> Callable[[Names], bool]:
     return lambda names: all(test(names) for test in tests)
 
 
+def _masks(name: str, fits: Callable[[Names], bool], function: str) -> Layout:
+    return Layout(name, fits, f"kcnn.data.mask_layouts:{function}", target="mask")
+
+
 LAYOUTS = (  # the first that fits
     Layout(
         "npz", lambda names: _ending(".npz")([name for name in names if "/" not in name]), "kcnn.data.arrays:open_npz"
@@ -54,6 +61,7 @@ LAYOUTS = (  # the first that fits
         explanation="TFRecord files without the dataset_info.json and features.json that say what is in them. "
         "Write them with tensorflow-datasets, whose folders kcnn opens.",
     ),
+    _masks("CamVid masks", _containing("annot/"), "open_annot"),
     Layout(
         "VOC",
         _all(_containing("/annotations/"), _ending(".xml")),
@@ -71,7 +79,7 @@ LAYOUTS = (  # the first that fits
     ),
     Layout(
         "masks",
-        _containing("annot/", "/masks/", "/segmentationclass/", "/pedmasks/", "/trimaps/", "/gtfine/"),
+        _containing("/masks/", "/segmentationclass/", "/pedmasks/", "/trimaps/", "/gtfine/"),
         explanation=f"mask images beside photos: segmentation. {ELSEWHERE}",
     ),
     Layout(
@@ -88,13 +96,13 @@ def is_path(name: str) -> bool:
     return os.path.exists(name) or os.sep in name or name.startswith(".") or bool(Path(name).suffix)
 
 
-def open_path(path: str) -> Source:
-    """Open the data set at `path`, whatever its layout.
+def open_path(path: str, target: str = "") -> Source:
+    """Open the data set at `path`, whatever its layout; `target` as `recognise`.
 
     Raises:
-        DataError: nothing is there, or its layout is one that classification cannot read, or none that is known.
+        DataError: nothing is there, or its layout is one that kcnn cannot read, or none that is known.
     """
-    layout = recognise(path)
+    layout = recognise(path, target)
     if layout.explanation:
         raise DataError(f"{path} holds {layout.explanation}")
     module, _, function = layout.opener.partition(":")
@@ -102,8 +110,12 @@ def open_path(path: str) -> Source:
     return opener(layout.at or path)
 
 
-def recognise(path: str) -> Layout:
+def recognise(path: str, target: str = "") -> Layout:
     """Return the layout of `path`, from names alone.
+
+    Args:
+        path: a folder or file.
+        target: only layouts whose examples have this, such as "mask", where a folder has several; "" takes any.
 
     Raises:
         DataError: nothing is there, the folder is empty, or nothing in it is known.
@@ -116,12 +128,16 @@ def recognise(path: str) -> Layout:
     if not visible(root):
         raise DataError(f"{path} is an empty folder; kcnn expects images in class folders, CLASS/*.jpg.")
     tables = [child for child in visible(root) if child.suffix.lower() == ".csv"]
-    if len(tables) == 1 and not _class_folders(root):
+    if len(tables) == 1 and not _class_folders(root) and target in ("", "label"):
         return _table(tables[0])
     names = _names(root)
     for layout in LAYOUTS:
-        if layout.fits(names):
+        if target in ("", layout.target) and layout.fits(names):
             return layout
+    if target:
+        raise DataError(
+            f"{path} has no {target}s in a layout that kcnn knows ({', '.join(names[:3]) or 'it is empty'})."
+        )
     if any(child.is_dir() for child in visible(root)) and not names:
         return next(layout for layout in LAYOUTS if layout.name == "ImageFolder")  # its opener explains what is empty
     raise DataError(
@@ -155,7 +171,6 @@ def _names(root: Path) -> Names:
         os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/").lower()
         for folder, folders, names in os.walk(root)
         if not folders.sort()  # in place: a fixed order
-        for name in sorted(names)
-        if name[0] != "."
+        for name in [name for name in sorted(names) if name[0] != "."][:MOST_IN_FOLDER]
     )
     return list(itertools.islice(found, MOST_NAMES))

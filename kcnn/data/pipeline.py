@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from kcnn.data import order
+from kcnn.data.masks import resize_mask
 from kcnn.data.preprocess import normalise, prepare
 from kcnn.data.source import Split
 from kcnn.recipe import Preprocess
@@ -33,11 +34,10 @@ def training(
         record: size, channels and normalisation.
         batch_size: examples a step. seed: of order and augmentation. epochs: passes over the split.
         start_step: steps, counted from the first epoch's start, that are done already.
-        augment: (images, labels, keys) -> (inputs, targets), in place of `(normalise(images), labels)`.
-            `images` is uint8 (B, height, width, channels) as `record` says, `labels` int32 (B,) or uint8
-            (B, classes), `keys` uint64 (B,) for `kcnn.data.order.uniform`.
+        augment: (images, targets, keys) -> (inputs, targets), in place of `(normalise(images), targets)`.
+            Images and targets are as `read_batch` gives them, `keys` uint64 (B,) for `kcnn.data.order.uniform`.
 
-    Returns: batches (float32 (B, height, width, channels), int32 (B,)) or what `augment` makes of them.
+    Returns: batches (float32 (B, height, width, channels), targets) or what `augment` makes of them.
     """
     steps = steps_per_epoch(split.size, batch_size)
 
@@ -45,10 +45,10 @@ def training(
         epoch, first = step // steps, step % steps * batch_size
         positions = tf.range(first, tf.minimum(first + batch_size, split.size))
         indices = order.permutation(positions, seed=seed, epoch=epoch, size=split.size)
-        images, labels = read_batch(split, record, indices)
+        images, targets = read_batch(split, record, indices)
         if augment is None:
-            return normalise(images, record), labels
-        return augment(images, labels, order.keys(indices, seed=seed, epoch=epoch))
+            return normalise(images, record), targets
+        return augment(images, targets, order.keys(indices, seed=seed, epoch=epoch))
 
     return _parallel(tf.data.Dataset.range(start_step, epochs * steps), batch)
 
@@ -62,13 +62,13 @@ def evaluation(split: Split, record: Preprocess, batch_size: int, *, raw: bool =
         batch_size: examples a batch.
         raw: stop before normalisation.
 
-    Returns: batches (float32, or uint8 with `raw`, (B, height, width, channels); labels as the split has them).
+    Returns: batches (float32, or uint8 with `raw`, (B, height, width, channels); targets as `read_batch` gives them).
     """
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         first = step * batch_size
-        images, labels = read_batch(split, record, tf.range(first, tf.minimum(first + batch_size, split.size)))
-        return (images if raw else normalise(images, record)), labels
+        images, targets = read_batch(split, record, tf.range(first, tf.minimum(first + batch_size, split.size)))
+        return (images if raw else normalise(images, record)), targets
 
     return _parallel(tf.data.Dataset.range(steps_per_epoch(split.size, batch_size)), batch)
 
@@ -80,18 +80,25 @@ def read_batch(split: Split, record: Preprocess, indices: tf.Tensor) -> tuple[tf
         split, record: as `training`.
         indices: int64 (B,).
 
-    Returns: uint8 (B, height, width, channels) as `record` says, and labels (B, ...).
+    Returns: uint8 (B, height, width, channels) as `record` says, and what `split.target` names: labels (B, ...), or
+        masks uint8 (B, height, width) of class ids and `masks.IGNORE`, resized to the nearest pixel.
     """
     if split.arrays is not None:
-        rows = split.read(indices)
-        return prepare(rows["image"], record), rows["label"]
-
-    def one(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = split.read(index)
-        return prepare(example["image"], record), example["label"]
-
+        return _prepared(split.read(indices), split, record)
     label = tf.TensorSpec(split.labels.shape[1:], split.labels.dtype)
-    return tf.map_fn(one, indices, fn_output_signature=(tf.TensorSpec(record.image_shape, tf.uint8), label))
+    target = tf.TensorSpec(record.size, tf.uint8) if split.target == "mask" else label
+    return tf.map_fn(
+        lambda index: _prepared(split.read(index), split, record),
+        indices,
+        fn_output_signature=(tf.TensorSpec(record.image_shape, tf.uint8), target),
+    )
+
+
+def _prepared(example: dict[str, tf.Tensor], split: Split, record: Preprocess) -> tuple[tf.Tensor, tf.Tensor]:
+    target = example[split.target]
+    if split.target == "mask":
+        target = resize_mask(target, record.size)
+    return prepare(example["image"], record), target
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:

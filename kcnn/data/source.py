@@ -1,7 +1,7 @@
 """What a data set is to kcnn: named splits of examples, each read by its index as graph operations."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from kcnn.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from kcnn.data.masks import Coding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +22,11 @@ class Info:
         name: for messages and reports.
         splits: split name -> number of examples; "train" is always there, "validation" and "test" may be.
         classes: class names, position = id.
-        keys: keys of an example beside "image", such as ("label",).
+        keys: keys of an example beside "image", such as ("label",) or ("mask",).
         image_shape: (height, width, channels) with None where images differ.
         licence: as stated by the data set, or "unknown".
         multi_label: "label" is a 0/1 vector of one entry per class instead of one id.
+        palette: (r, g, b) of each class, 0..255, for pictures of masks; empty where the data have none.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Info:
     image_shape: tuple[int | None, int | None, int | None] = (None, None, None)
     licence: str = "unknown"
     multi_label: bool = False
+    palette: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +45,19 @@ class Split:
 
     Attributes:
         size: number of examples.
-        read: scalar int64 index tensor -> example dict, as graph operations; "image" is uint8 (H, W, C).
-            An unreadable image raises `tf.errors.InvalidArgumentError` when the graph runs.
+        read: scalar int64 index tensor -> example dict, as graph operations; "image" is uint8 (H, W, C), "mask"
+            uint8 (H, W) of class ids and `kcnn.data.masks.IGNORE`.
+            An unreadable image or mask raises `tf.errors.InvalidArgumentError` when the graph runs.
         labels: int32 (size,) class ids, or uint8 (size, classes) when multi-label; known without decoding.
+            uint8 (size, 0) where an image has no label, only a mask.
         names: where example i comes from (a file path, or "train[17]"), for reports.
         files: paths when each example is a file of its own, else empty; what a bad-file scan opens.
-        arrays: the split in memory, {"image": uint8 (N, H, W, C), "label": ...}, when all images have one
+        arrays: the split in memory, {"image": uint8 (N, H, W, C), `target`: ...}, when all images have one
             shape; None for encoded images. `read` then also takes a vector of indices and gives a batch.
         contents: index -> bytes of the encoded image, what a scan for bad images opens; None for arrays.
+        target: key of an example that a batch holds beside the image, "label" or "mask".
+        masks: paths of the mask files, parallel to `files`; empty without.
+        coding: how those files name classes; None without.
     """
 
     size: int
@@ -58,6 +67,9 @@ class Split:
     files: tuple[str, ...] = ()
     arrays: dict[str, np.ndarray] | None = field(default=None, repr=False)
     contents: Callable[[int], bytes] | None = None
+    target: str = "label"
+    masks: tuple[str, ...] = ()
+    coding: "Coding | None" = None
 
     def subset(self, indices: np.ndarray) -> "Split":
         """Return the split of these examples only, in this order; `indices` is int64 (K,)."""
@@ -69,7 +81,8 @@ class Split:
             return self.read(tf.gather(indices, index))
 
         contents = self.contents
-        return Split(
+        return replace(
+            self,
             size=len(indices),
             read=read,
             labels=self.labels[indices],
@@ -77,6 +90,7 @@ class Split:
             files=tuple(self.files[i] for i in indices) if self.files else (),
             arrays={key: array[indices] for key, array in self.arrays.items()} if self.arrays else None,
             contents=(lambda index: contents(int(indices[index]))) if contents else None,
+            masks=tuple(self.masks[i] for i in indices) if self.masks else (),
         )
 
     def without(self, bad: Collection[int]) -> "Split":
@@ -123,4 +137,5 @@ def describe(source: Source) -> dict[str, Any]:
         "image_shape": list(info.image_shape),
         "licence": info.licence,
         "multi_label": info.multi_label,
+        "palette": [list(colour) for colour in info.palette],
     }

@@ -1,4 +1,4 @@
-"""The three kinds of split: arrays in memory, encoded images in memory, and files."""
+"""The kinds of split: arrays in memory, encoded images in memory, files, and files with masks."""
 
 import os
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kcnn.data.masks import Coding
 from kcnn.data.source import Split
 
 if TYPE_CHECKING:
@@ -64,6 +65,52 @@ def file_split(files: Sequence[str], labels: np.ndarray) -> Split:
         names=lambda index: files[index],
         files=tuple(files),
         contents=lambda index: Path(files[index]).read_bytes(),
+    )
+
+
+def mask_split(files: Sequence[str], masks: Sequence[str], coding: Coding) -> Split:
+    """Make a split of image files and the mask files beside them; an example is called by its image's path.
+
+    Reading raises `tf.errors.InvalidArgumentError` where the two differ in size, on values without class as `coding`
+    says, and `NotFoundError` where one of them is missing.
+    """
+    tables = _Tables(image=[os.fsencode(file) for file in files], mask=[os.fsencode(file) for file in masks])
+
+    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        import tensorflow as tf
+
+        from kcnn.data.decode import decode
+
+        row = tables.row(index)
+        image, mask = decode(tf.io.read_file(row["image"])), coding.read(tf.io.read_file(row["mask"]))
+        sizes = tf.shape(image)[:2], tf.shape(mask)
+        same = tf.debugging.Assert(tf.reduce_all(sizes[0] == sizes[1]), ["image and mask differ in size", *sizes])
+        with tf.control_dependencies([same]):
+            return {"image": image, "mask": tf.identity(mask)}
+
+    return Split(
+        size=len(files),
+        read=read,
+        labels=np.zeros((len(files), 0), np.uint8),
+        names=lambda index: files[index],
+        files=tuple(files),
+        contents=lambda index: Path(files[index]).read_bytes(),
+        target="mask",
+        masks=tuple(masks),
+        coding=coding,
+    )
+
+
+def mask_array_split(images: np.ndarray, masks: np.ndarray, name: str) -> Split:
+    """Make a split of uint8 images (N, H, W, C) and class ids (N, H, W) in memory; example i is called `name[i]`."""
+    tables = _Tables(image=images, mask=masks)
+    return Split(
+        size=len(images),
+        read=tables.row,
+        labels=np.zeros((len(images), 0), np.uint8),
+        names=lambda index: f"{name}[{index}]",
+        arrays={"image": images, "mask": masks},
+        target="mask",
     )
 
 
