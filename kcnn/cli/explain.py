@@ -4,7 +4,6 @@ MODEL is a run, a bundle, or a name of `kcnn list models` (with ImageNet weights
 """
 
 import argparse
-import importlib
 import io
 import itertools
 import json
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError, UnknownNameError
+from kcnn.explain.methods import METHODS, apply, drawn, method
 
 if TYPE_CHECKING:
     import keras
@@ -28,37 +28,6 @@ SUMMARY = "explain.json"
 SOME_FAILED = 2
 AT_ONCE = 8  # images whose pictures are made and written together
 DPI = 110
-
-
-@dataclass(frozen=True)
-class Method:
-    """A function "kcnn.explain.NAME:NAME" and what it gives.
-
-    Attributes:
-        kind: "map" (N, h, w), drawn over the image; "slopes" (N, H, W, C), drawn as the largest of each pixel;
-            "signed" (N, H, W, C), drawn around gray.
-        takes_layer: --layer is for it.
-        takes_probability: it is shown the class's probability in place of its logit.
-    """
-
-    kind: str
-    takes_layer: bool = False
-    takes_probability: bool = False
-
-
-METHODS = {
-    "grad_cam": Method("map", takes_layer=True),
-    "grad_cam_plus": Method("map", takes_layer=True),
-    "layer_cam": Method("map", takes_layer=True),
-    "score_cam": Method("map", takes_layer=True),
-    "cam": Method("map"),
-    "occlusion": Method("map", takes_probability=True),
-    "saliency": Method("slopes"),
-    "smooth_grad": Method("slopes"),
-    "integrated_gradients": Method("slopes"),
-    "guided_backprop": Method("signed"),
-    "deconvnet": Method("signed"),
-}
 
 
 @dataclass(frozen=True)
@@ -147,8 +116,7 @@ def parse_methods(text: str) -> list[str]:
     if not names:
         raise ConfigError(f"--method is {text!r} but must name some of {', '.join(METHODS)}.")
     for name in names:
-        if name not in METHODS:
-            raise UnknownNameError("method", name, METHODS)
+        method(name)
     return names
 
 
@@ -204,29 +172,20 @@ def explain(
 
     from kcnn.data.preprocess import normalise
     from kcnn.explain import draw
-    from kcnn.explain.core import with_softmax
 
     pictures = np.stack(images)
     ready = normalise(pictures, opened.preprocess).numpy()
     logits = np.asarray(opened.model.predict_on_batch(ready), "float64")
     softmax = not opened.multi_label and logits.shape[-1] > 1
-    probable = with_softmax(opened.model) if softmax else opened.model
     shares = np.exp(logits - logits.max(-1, keepdims=True)) if softmax else 1 / (1 + np.exp(-logits))
     shares = shares / shares.sum(-1, keepdims=True) if softmax else shares
     targets = logits.argmax(-1) if target is None else np.full(len(logits), target)
     columns = [list(draw.pixels(pictures))]
     facts: list[dict[str, Any]] = [{} for _ in images]
     for name in methods:
-        method = METHODS[name]
-        function = getattr(importlib.import_module(f"kcnn.explain.{name}"), name)
-        options: dict[str, Any] = {"batch_size": args.batch_size}
-        if method.takes_layer:
-            options["layer"] = args.layer
-        if name == "occlusion":
-            window = max(1, min(opened.preprocess.size) // 5)
-            options |= {"window": window, "stride": max(1, window // 3)}
-        values = function(probable if method.takes_probability else opened.model, ready, targets, **options)
-        columns.append(_drawn(values, pictures, method.kind))
+        options = {"layer": args.layer, "softmax": softmax, "batch_size": args.batch_size}
+        values = apply(name, opened.model, ready, targets, **options)
+        columns.append(list(drawn(name, values, pictures)))
         for fact, one in zip(facts, _peaks(values, pictures.shape[1:3]), strict=True):
             fact[name] = one
     titles = ["image", *methods]
@@ -295,14 +254,6 @@ def report(answers: Sequence[dict[str, Any]], output: Path, console: Console, as
         elif not as_json:
             told = f"{answer['label']} {answer['probability']:.1%}"
             console.line(f"{answer['file']}: {told}, {output / answer['picture']}")
-
-
-def _drawn(values: "np.ndarray", pictures: "np.ndarray", kind: str) -> list["np.ndarray"]:
-    from kcnn.explain import draw, maps
-
-    if kind == "map":
-        return list(draw.overlay(pictures, values))
-    return list(draw.signed(values) if kind == "signed" else draw.heat(maps.per_pixel(values)))
 
 
 def _peaks(values: "np.ndarray", size: Sequence[int]) -> list[dict[str, Any]]:

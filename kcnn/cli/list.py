@@ -1,4 +1,4 @@
-"""List what kcnn can build, do and read: models, tasks, sources, recipes; or show the card of one model."""
+"""List what kcnn can build, do, read, explain with and attack with; or show the card of one model."""
 
 import argparse
 import ast
@@ -9,8 +9,8 @@ from pathlib import Path
 from kcnn.cli.console import Console
 from kcnn.errors import UnknownNameError
 
-HELP = "models, tasks, sources and recipes; the card of a model"
-KINDS = ("models", "tasks", "sources", "recipes")
+HELP = "models, tasks, sources, recipes, methods and attacks; the card of a model"
+KINDS = ("models", "tasks", "sources", "recipes", "methods", "attacks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,14 +51,18 @@ def show_card(name: str, as_json: bool, console: Console) -> int:
 
 def contents(kind: str, console: Console) -> dict[str, str]:
     """Return name -> one line for one of `KINDS`; a broken plug-in is a warning and is left out."""
+    from kcnn.adversarial import ATTACKS
     from kcnn.data import SOURCES
+    from kcnn.explain.methods import METHODS
     from kcnn.models import MODELS
     from kcnn.recipe import recipe_files
     from kcnn.tasks import TASKS
 
     if kind == "recipes":
         return {name: _first_line(path) for name, path in recipe_files().items()}
-    registry = {"models": MODELS, "tasks": TASKS, "sources": SOURCES}[kind]
+    if kind == "methods":
+        return {name: method.summary for name, method in METHODS.items()}
+    registry = {"models": MODELS, "tasks": TASKS, "sources": SOURCES, "attacks": ATTACKS}[kind]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         usable = registry.names()

@@ -45,3 +45,12 @@ def test_other_names_are_explained(name, message, capsys):
 def test_one_kind_alone(capsys):
     assert run(["list", "tasks", "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["tasks"]
+
+
+def test_ways_to_explain_and_to_attack(capsys):
+    assert run(["list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["attacks"]) == {"fgsm", "bim", "pgd", "deepfool", "lbfgs", "one_pixel"}
+    assert {"grad_cam", "occlusion", "deconvnet"} < set(found["methods"])
+    assert run(["list", "methods"]) == 0
+    assert "Selvaraju 2017" in capsys.readouterr().out
