@@ -9,7 +9,17 @@ from pathlib import Path
 
 from kcnn.errors import ResourceError
 
-_NO_ROOM = {errno.ENOSPC: "no space left on", errno.EDQUOT: "the disk quota is used up on", errno.EROFS: "read-only:"}
+_REFUSED = {
+    errno.ENOSPC: "no space is left on its disk",
+    errno.EDQUOT: "the quota of its disk is used up",
+    errno.EFBIG: "it would exceed the largest file allowed",
+    errno.EROFS: "its disk is read-only",
+    errno.EIO: "its disk reports an input/output error",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+}
 
 
 @contextlib.contextmanager
@@ -19,7 +29,7 @@ def folder(target: Path) -> Iterator[Path]:
     Everything in it is synced to disk before the rename, so a crash leaves the old state or the new one.
 
     Raises:
-        ResourceError: the disk is full or read-only; nothing is left behind.
+        ResourceError: the disk is full, broken or read-only; nothing is left behind.
         FileExistsError: `target` exists already.
     """
     aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
@@ -38,6 +48,18 @@ def folder(target: Path) -> Iterator[Path]:
             _sync(target.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def discard(target: Path) -> None:
+    """Remove a folder so that it is gone at once: a crash on the way leaves nothing that looks like a whole one.
+
+    Raises:
+        ResourceError: the disk is broken or read-only.
+    """
+    with _explained(target):
+        aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+        os.rename(target, aside)
+        shutil.rmtree(aside)
 
 
 def clear_leftovers(place: Path) -> None:
@@ -62,7 +84,7 @@ def write_bytes(target: Path, content: bytes) -> None:
     """Replace the file `target` by `content` in one step.
 
     Raises:
-        ResourceError: the disk is full or read-only; the old file is untouched.
+        ResourceError: the disk is full, broken or read-only; the old file is untouched.
     """
     aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
     with _explained(target):
@@ -96,9 +118,9 @@ def _explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _REFUSED:
             raise
         raise ResourceError(
-            f"cannot write {target}: {_NO_ROOM[error.errno]} its disk. Nothing half-written was left; "
-            "free some room or choose another place and run the same command again."
+            f"cannot write {target}: {_REFUSED[error.errno]}. Nothing half-written was left; "
+            "mend that, or choose another place, and run the same command again."
         ) from error

@@ -134,6 +134,8 @@ class Train:
         monitor: metric that picks the kept weights: the best epoch's when `patience` > 0, else the last's.
         max_minutes: stop after this much training time; 0 is no limit.
         checkpoint_steps: also save every so many steps; 0 saves at each epoch's end only.
+        on_save_error: "stop" where a checkpoint cannot be written, or "warn" and go on without it. What is saved for
+            the end of training, or because of a signal, must succeed either way.
         strategy: "auto" (mirrored when there are several GPUs), "one" or "mirrored".
         sync_batchnorm: batch statistics over all replicas.
     """
@@ -154,6 +156,7 @@ class Train:
     monitor: str = "val_accuracy"
     max_minutes: float = 0.0
     checkpoint_steps: int = 0
+    on_save_error: Literal["stop", "warn"] = "stop"
     strategy: Literal["auto", "one", "mirrored"] = "auto"
     sync_batchnorm: bool = True
 

@@ -109,14 +109,20 @@ class Keeper(keras.callbacks.Callback):
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         state.history.append({"epoch": epoch + 1, "step": state.step, "learning_rate": rate, **(logs or {})})
         self._save()
+        with self._writer.tolerant():
+            self._write_down()
+        self._answer_signal()
+        self.model.stop_training = bool(state.finished(self._recipe.train))
+
+    def _write_down(self) -> None:
+        """Write log.csv, and curves.png where it costs little beside training."""
+        state = self._state
         write_log(self._run.log, state.history)
         if self._drawing <= _CURVES_SHARE * state.seconds:
             begun = time.monotonic()
             best = state.best(self._recipe.train.monitor) if self._recipe.train.patience else None
             draw_curves(self._run.curves, state.history, self._recipe.name, best)
             self._drawing += time.monotonic() - begun
-        self._answer_signal()
-        self.model.stop_training = bool(state.finished(self._recipe.train))
 
     def _save(self) -> None:
         state, train = self._state, self._recipe.train

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from kcnn import atomic
-from kcnn.errors import CheckpointError
+from kcnn.errors import CheckpointError, ResourceError
 
 SCHEMA = 1
 KEPT = 2  # newest checkpoints on disk, beside those that are asked for
@@ -44,7 +44,7 @@ def save(folder: Path, tensors: dict[str, np.ndarray], state: dict[str, Any]) ->
         with contextlib.suppress(CheckpointError):
             load(folder, state["step"])
             return target
-        shutil.rmtree(target)
+        atomic.discard(target)
     with atomic.folder(target) as aside:
         (aside / _TENSORS).write_bytes(safetensors.numpy.save(tensors))
         (aside / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -108,17 +108,23 @@ def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
     """Remove all but the `keep` newest checkpoints and those of the steps in `also`."""
     for step in steps(folder)[keep:]:
         if step not in also:
-            shutil.rmtree(folder / f"{step:09d}")
+            atomic.discard(folder / f"{step:09d}")
 
 
 class Writer:
     """Saves and prunes in a thread of its own, one checkpoint at a time, so that training does not wait for the disk.
 
     Leaving the context waits for the last one. What went wrong in the thread is raised by the next `save` or `wait`.
+
+    Args:
+        folder: the run's `checkpoints` folder.
+        warn: where given, is told of a checkpoint that could not be written, and the next `save` tries again; only
+            `wait`, which promises that everything is on the disk, raises then.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, warn: Callable[[str], None] | None = None):
         self._folder = folder
+        self._warn = warn
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._last: Future[None] | None = None
 
@@ -138,8 +144,19 @@ class Writer:
         Raises:
             ResourceError: there was no room for the checkpoint before this one.
         """
-        self.wait()
+        with self.tolerant():
+            self.wait()
         self._last = self._pool.submit(self._write, tensors, state, also)
+
+    @contextlib.contextmanager
+    def tolerant(self) -> Iterator[None]:
+        """Turn a ResourceError of the block into a warning, where there is somebody to warn."""
+        try:
+            yield
+        except ResourceError as error:
+            if self._warn is None:
+                raise
+            self._warn(f"{error} Training goes on (train.on_save_error is 'warn').")
 
     def wait(self) -> None:
         """Return once everything is on the disk.

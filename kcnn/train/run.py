@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 # What may change between two starts of one run. All else decides which numbers come out, so a change is refused.
 # With other `train.epochs` the cosine is drawn over the new length from where the run stands.
 CHANGEABLE = frozenset(
-    {"name", "train.epochs", "train.patience", "train.monitor", "train.max_minutes", "train.checkpoint_steps"}
+    {
+        "name",
+        "train.epochs",
+        "train.patience",
+        "train.monitor",
+        "train.max_minutes",
+        "train.checkpoint_steps",
+        "train.on_save_error",
+    }
 )
 CHANGEABLE_SECTIONS = ("export.",)
 
@@ -179,7 +187,7 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
 
     recipe = job.recipe
     progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
-    writing = checkpoint.Writer(run.checkpoints)
+    writing = checkpoint.Writer(run.checkpoints, console.warn if recipe.train.on_save_error == "warn" else None)
     with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp), writing as writer:
         keeper = Keeper(run, recipe, state, data=job.fingerprint(), metrics=metrics, writer=writer, signals=signals)
         try:

@@ -223,6 +223,6 @@ def test_writer_tells_what_went_wrong(tmp_path, monkeypatch):
 
     writer = checkpoint.Writer(tmp_path)
     monkeypatch.setattr(os, "rename", full)
-    with pytest.raises(ResourceError, match="no space left"), writer:
+    with pytest.raises(ResourceError, match="no space is left"), writer:
         writer.save(tensors_at(1), {"step": 1, "epoch": 0})
     assert checkpoint.steps(tmp_path) == []
