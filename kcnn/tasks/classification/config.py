@@ -1,9 +1,12 @@
 """What can be set about classification."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kcnn.recipe import check
+
+if TYPE_CHECKING:
+    from kcnn.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +73,8 @@ class ClassificationConfig:
             "config.class_weights is 'balanced' but an image with several labels has no single class to weigh it by; "
             "set config.class_weights=none or config.multi_label=false.",
         )
+
+
+def settings(recipe: "Recipe") -> ClassificationConfig:
+    """Return the task's own part of `recipe`; its defaults where the recipe says nothing."""
+    return recipe.config or ClassificationConfig()

@@ -9,16 +9,12 @@ from kcnn.data.mix import mix
 from kcnn.data.preprocess import normalise
 from kcnn.data.randaugment import randaugment
 from kcnn.errors import ConfigError, DataError
-from kcnn.tasks.classification.config import ClassificationConfig
+from kcnn.tasks.classes import check_num_classes
+from kcnn.tasks.classification.config import settings
 
 if TYPE_CHECKING:
     from kcnn.data.source import Info, Source
     from kcnn.recipe import Recipe
-
-
-def settings(recipe: "Recipe") -> ClassificationConfig:
-    """Return the task's own part of `recipe`; its defaults where the recipe says nothing."""
-    return recipe.config or ClassificationConfig()
 
 
 def check_labels(recipe: "Recipe", info: "Info") -> None:
@@ -35,11 +31,7 @@ def check_labels(recipe: "Recipe", info: "Info") -> None:
         raise ConfigError(
             f"{info.name} has {several} an image; set config.multi_label={str(info.multi_label).lower()}."
         )
-    if recipe.model.num_classes not in (0, len(info.classes)):
-        raise ConfigError(
-            f"model.num_classes is {recipe.model.num_classes} but {info.name} has {len(info.classes)} classes; "
-            "set it to that, or to 0 to take it from the data."
-        )
+    check_num_classes(recipe, info)
 
 
 def dataset(

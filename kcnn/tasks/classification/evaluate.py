@@ -1,20 +1,18 @@
 """The report on a trained classifier: numbers, tables and pictures of one split."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kcnn import atomic
 from kcnn.errors import DataError
-from kcnn.tasks.classification import figures
-from kcnn.tasks.classification.dataset import dataset, settings
+from kcnn.tasks import figures
+from kcnn.tasks.classification.config import settings
+from kcnn.tasks.classification.dataset import dataset
+from kcnn.tasks.classification.figures import outcomes, reliability
 from kcnn.tasks.classification.findings import Findings, one_label, several_labels
 from kcnn.tasks.classification.predictions import caption
+from kcnn.tasks.report import about, readable, write_confusion, write_csv, write_report
 
 if TYPE_CHECKING:
     import keras
@@ -46,9 +44,7 @@ def evaluate(
     Raises:
         DataError: the split has no readable example, or the model's answers are not finite.
     """
-    info, part = source.info, source.split(split).without(bad)
-    if part.size == 0:
-        raise DataError(f"{info.name}: every example of split {split!r} is unreadable; `kcnn check` lists them.")
+    info, part = source.info, readable(source, split, bad)
     images = dataset(recipe, source, split, training=False, bad=bad).map(lambda inputs, _: inputs)
     logits = np.asarray(model.predict(images, verbose=0), "float64")
     if not np.isfinite(logits).all():
@@ -56,7 +52,7 @@ def evaluate(
     measure = several_labels if settings(recipe).multi_label else one_label
     found = measure(logits, part.labels, info.classes)
     report = {"data": info.name, "split": split, "examples": part.size, **found.numbers}
-    atomic.write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    write_report(folder, report)
     _write_tables(found, part, info, folder)
     _write_pictures(found, part, info, report, folder)
     return report
@@ -64,39 +60,32 @@ def evaluate(
 
 def _write_tables(found: Findings, part: "Split", info: "Info", folder: Path) -> None:
     rows = found.numbers["per_class"]
-    _write_csv(folder / "metrics.csv", list(rows[0]), (row.values() for row in rows))
-    header = ["class", "found", "claimed_wrongly", "missed"] if info.multi_label else ["true/predicted", *info.classes]
-    table = ([name, *counts] for name, counts in zip(info.classes, found.table.tolist(), strict=True))
-    _write_csv(folder / "confusion_matrix.csv", header, table)
+    write_csv(folder / "metrics.csv", list(rows[0]), (row.values() for row in rows))
+    if info.multi_label:
+        table = ([name, *counts] for name, counts in zip(info.classes, found.table.tolist(), strict=True))
+        write_csv(folder / "confusion_matrix.csv", ["class", "found", "claimed_wrongly", "missed"], table)
+    else:
+        write_confusion(folder / "confusion_matrix.csv", info.classes, found.table)
     predictions = (
         [part.names(i), caption(part.labels[i], info), _answer(found, i, info), f"{found.losses[i]:.6f}"]
         for i in _hardest_first(found)
     )
-    _write_csv(folder / "predictions.csv", ["example", "true", "predicted", "loss"], predictions)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)  # None is an empty cell
-    atomic.write_text(path, text.getvalue())
+    write_csv(folder / "predictions.csv", ["example", "true", "predicted", "loss"], predictions)
 
 
 def _write_pictures(found: Findings, part: "Split", info: "Info", report: dict[str, Any], folder: Path) -> None:
-    place = Path(info.name)
-    about = f"{place.resolve().name if place.exists() else info.name} {report['split']}"
-    score = f"{about}: {report['accuracy']:.1%} of {part.size:,} right"
+    title = about(info, report["split"])
+    score = f"{title}: {report['accuracy']:.1%} of {part.size:,} right"
     if info.multi_label:
-        table = figures.outcomes(found.table, info.classes, f"{about}: {part.size:,} images")
+        table = outcomes(found.table, info.classes, f"{title}: {part.size:,} images")
     else:
         table = figures.confusion_matrix(found.table, info.classes, score)
     figures.save(table, folder / "confusion_matrix.png")
-    figures.save(figures.reliability(found.bins, about), folder / "reliability.png")
-    figures.save(_gallery(found, part, info, about), folder / "worst_predictions.png")
+    figures.save(reliability(found.bins, title), folder / "reliability.png")
+    figures.save(_gallery(found, part, info, title), folder / "worst_predictions.png")
 
 
-def _gallery(found: Findings, part: "Split", info: "Info", about: str) -> figures.Figure:
+def _gallery(found: Findings, part: "Split", info: "Info", title: str) -> figures.Figure:
     import tensorflow as tf
 
     worst = _hardest_first(found)[: figures.GRID_IMAGES]
@@ -104,7 +93,7 @@ def _gallery(found: Findings, part: "Split", info: "Info", about: str) -> figure
     captions = [f"predicted {_answer(found, i, info)}\ntrue {_truth(found, part, i, info)}" for i in worst]
     right = (found.answers[worst] == part.labels[worst]).reshape(len(worst), -1).all(axis=1)
     colours = [figures.GREEN if hit else figures.RED for hit in right]
-    return figures.image_grid(images, captions, f"{about}: highest loss first", colours)
+    return figures.image_grid(images, captions, f"{title}: highest loss first", colours)
 
 
 def _hardest_first(found: Findings) -> np.ndarray:

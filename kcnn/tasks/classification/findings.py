@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kcnn.tasks.classes import confusion_matrix
 from kcnn.tasks.classification import scores
 from kcnn.tasks.classification.losses import TOP_K
 from kcnn.tasks.classification.predictions import THRESHOLD
@@ -49,7 +50,7 @@ def one_label(logits: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) 
     rows = scores.per_class(scores.outcome_counts(one_hot[labels], one_hot[answers]), classes)
     top5 = {"top5": scores.top_k_accuracy(logits, labels, TOP_K)} if len(classes) > TOP_K else {}
     numbers = {"accuracy": float(right.mean()), **top5, **_summary(losses, bins, rows), "per_class": rows}
-    table = scores.confusion_matrix(labels, answers, len(classes))
+    table = confusion_matrix(labels, answers, len(classes))
     return Findings(
         numbers=numbers, losses=losses, probabilities=probabilities, answers=answers, table=table, bins=bins
     )

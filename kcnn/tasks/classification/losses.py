@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kcnn.tasks.classification.config import ClassificationConfig
+from kcnn.tasks.classes import balanced_weights
+from kcnn.tasks.classification.config import ClassificationConfig, settings
 from kcnn.tasks.optimizer import optimizer
 
 if TYPE_CHECKING:
@@ -37,24 +38,6 @@ class WeightedCrossEntropy(keras.losses.Loss):
             y_true, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )
         return loss * ops.sum(y_true * self.weights, axis=-1)
-
-
-def balanced_weights(class_counts: np.ndarray) -> np.ndarray:
-    """Return N / (K * n_c) per class: K classes are present and n_c of N examples are of class c.
-
-    scikit-learn's `compute_class_weight("balanced")` gives the same numbers. The mean weight over the examples is
-    1, so the learning rate keeps its meaning. A class without examples gets 0.
-
-    Args:
-        class_counts: (classes,) examples per class, at least one above 0.
-
-    Returns: (classes,) float32.
-    """
-    counts = np.asarray(class_counts, "float64")
-    present = counts > 0
-    weights = np.zeros_like(counts)
-    weights[present] = counts.sum() / (present.sum() * counts[present])
-    return weights.astype("float32")
 
 
 def loss(config: ClassificationConfig, class_counts: np.ndarray) -> keras.losses.Loss:
@@ -97,7 +80,7 @@ def compile_model(model: keras.Model, recipe: "Recipe", steps_per_epoch: int, cl
         steps_per_epoch: optimizer steps in one epoch.
         class_counts: (classes,) examples per class of the training split.
     """
-    config = recipe.config or ClassificationConfig()
+    config = settings(recipe)
     model.compile(
         optimizer=optimizer(recipe.train, steps_per_epoch),
         loss=loss(config, class_counts),

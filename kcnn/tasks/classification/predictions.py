@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from kcnn.tasks.classification.config import ClassificationConfig
+from kcnn.tasks.classification.config import settings
 from kcnn.tasks.task import Signature
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def signature(recipe: "Recipe", info: "Info") -> Signature:
     """
     import tensorflow as tf
 
-    several = (recipe.config or ClassificationConfig()).multi_label
+    several = settings(recipe).multi_label
     squash = tf.nn.sigmoid if several else tf.nn.softmax
 
     def answers(outputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -99,12 +99,6 @@ def macro(rows: list[dict[str, Any]], key: str) -> float:
     return float(np.mean([row[key] for row in rows if row[key] is not None] or [0.0]))
 
 
-def confusion_matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return (classes, classes) counts: row = true class, column = predicted class."""
-    pairs = np.asarray(true, "int64") * num_classes + predicted
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
-
-
 def outcome_counts(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return (classes, 3) counts of true positives, false positives and false negatives.
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from kcnn.models import build
-from kcnn.tasks.classification.config import ClassificationConfig
-from kcnn.tasks.classification.dataset import check_labels, dataset, settings
+from kcnn.tasks.classification.config import ClassificationConfig, settings
+from kcnn.tasks.classification.dataset import check_labels, dataset
 from kcnn.tasks.classification.evaluate import evaluate
 from kcnn.tasks.classification.losses import compile_model
 from kcnn.tasks.classification.predictions import decode, draw, signature
