@@ -9,7 +9,6 @@ import contextlib
 import errno
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,8 +18,9 @@ from absl import app, flags
 from absl.flags import argparse_flags
 
 import kcnn
-from kcnn.cli import VERBS
+from kcnn.cli import VERBS, stop
 from kcnn.cli.console import Console
+from kcnn.cli.stop import Terminated
 from kcnn.errors import ConfigError, KcnnError, ResourceError, UnknownNameError
 
 DESCRIPTION = "Build, train, explain and ship convolutional networks with Keras."
@@ -28,10 +28,6 @@ EPILOG = (
     "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are, "
     "130 stopped by Ctrl-C."
 )
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised like Ctrl-C so that half-written files are cleared on the way out."""
 
 
 class Parser(argparse_flags.ArgumentParser):
@@ -139,11 +135,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     flags.FLAGS.mark_as_parsed()
 
-    def terminate(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
     def program(argv: Any) -> int:
-        signal.signal(signal.SIGTERM, terminate)
+        stop.listen()
         code = run(argv[1:])
         if "--debug" not in argv:  # libraries still talk while the process ends
             sys.stderr.flush()

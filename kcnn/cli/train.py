@@ -47,17 +47,21 @@ def run(args: argparse.Namespace, console: Console) -> int:
     folder = Path(args.runs) / recipe.name
     if args.resume and not (folder / "recipe.json").is_file():
         raise CheckpointError(f"--resume: there is no run at {folder}. Leave --resume out to begin one.")
-    console.log_to(folder / "kcnn.log")
-    if args.find_lr:
-        return find_lr(recipe, folder, console)
 
-    from kcnn.cli.evaluate import evaluate_run
-    from kcnn.train.run import train
+    from kcnn.train.rundir import RunDir
 
-    train(recipe, folder, console=console)
-    evaluate_run(folder, console=console)
-    if not args.no_export:
-        publish(folder, Path(args.bundles), console)
+    with RunDir(folder).lock() as held:
+        console.log_to(folder / "kcnn.log")
+        if args.find_lr:
+            return find_lr(recipe, folder, console)
+
+        from kcnn.cli.evaluate import evaluate_run
+        from kcnn.train.run import train
+
+        train(recipe, held, console=console)
+        evaluate_run(folder, console=console)
+        if not args.no_export:
+            publish(folder, Path(args.bundles), console)
     console.line(f"Watch the run:  {program('tensorboard')} --logdir {folder / 'tensorboard'}")
     return 0
 

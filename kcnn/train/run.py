@@ -41,7 +41,7 @@ CHANGEABLE_SECTIONS = ("export.",)
 
 def train(
     recipe: Recipe,
-    folder: Path | str,
+    folder: Path | str | RunDir,
     *,
     resume: bool = True,
     console: "Console | None" = None,
@@ -54,7 +54,7 @@ def train(
 
     Args:
         recipe: what to do. On resume it must equal the run's own, save for `CHANGEABLE`.
-        folder: the run, such as runs/digits_lenet5; made when missing.
+        folder: the run, such as runs/digits_lenet5; made when missing. A `RunDir` whose lock is held is used as it is.
         resume: go on with a run that is there; False refuses one.
         console: where progress is shown; lines on stderr by default.
         source: data to train on in place of `recipe.data`.
@@ -73,7 +73,8 @@ def train(
     from kcnn.train.progress import Plain
     from kcnn.train.transfer import begin
 
-    console, run, recipe = console or Plain(), RunDir(folder), resolve(recipe)
+    console, recipe = console or Plain(), resolve(recipe)
+    run = folder if isinstance(folder, RunDir) else RunDir(folder)
     with run.lock():
         _claim(run, recipe, resume, console)
         run.write_env()

@@ -19,8 +19,11 @@ class Interrupted(KcnnError):
 
 
 class Signals:
-    """While entered, `caught` tells the first SIGINT or SIGTERM, 0 for none; a second one acts at once.
+    """While entered, `caught` tells the first SIGINT or SIGTERM, 0 for none; SIGINT acts at once from then on.
 
+    SIGTERM may come several times for one wish (`timeout` sends it to the process and to its group), so only SIGINT
+    cuts the saving short. One that came before and was lost in a library that catches everything counts too, where the
+    handler it met remembers it in an attribute `caught`.
     Does nothing outside the main thread, where Python delivers no signals, nor to a signal that is ignored.
     """
 
@@ -31,7 +34,9 @@ class Signals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                handler = signal.getsignal(number)
+                if handler is not signal.SIG_IGN:
+                    self.caught = self.caught or getattr(handler, "caught", 0)
                     self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -53,5 +58,6 @@ class Signals:
             )
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.caught = number
-        self.__exit__()
+        self.caught = self.caught or number
+        if signal.SIGINT in self._before:
+            signal.signal(signal.SIGINT, self._before.pop(signal.SIGINT))
