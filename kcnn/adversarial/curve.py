@@ -1,6 +1,6 @@
 """How accuracy falls with eps, and how far examples made against one network fool another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,16 +46,25 @@ def robustness_curve(
     Raises:
         ConfigError: an eps is negative; or as the attack and `Victim.aim`.
     """
+    *_, curve = curve_so_far(victim, images, labels, attack, eps)
+    return curve
+
+
+def curve_so_far(
+    victim: Victim, images: np.ndarray, labels: np.ndarray, attack: Attack, eps: Sequence[float]
+) -> Iterator[Curve]:
+    """Yield `robustness_curve` after each eps, up to there, so that what is measured can be kept at once."""
     radii = sorted({0.0, *(check_eps(value) for value in eps)})
     aim = victim.aim(images, labels)
     standing = np.flatnonzero(victim.predict(aim.images) == aim.labels)
     counts = [len(standing)]
+    yield Curve(np.array(radii[:1]), np.array(counts) / len(images))
     for radius in radii[1:]:
         if len(standing):
             found = attack(victim.aim(aim.images[standing], aim.labels[standing]), eps=radius)
             standing = standing[~found.success]
         counts.append(len(standing))
-    return Curve(np.array(radii), np.array(counts) / len(images))
+        yield Curve(np.array(radii[: len(counts)]), np.array(counts) / len(images))
 
 
 def transfer_matrix(

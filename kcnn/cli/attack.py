@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kcnn.adversarial.aim import Attacked
+    from kcnn.adversarial.curve import Curve
     from kcnn.adversarial.victim import Victim
     from kcnn.export.runner import Runner
 
@@ -50,31 +51,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Attack every image and write what came of it."""
+    from kcnn.export.predict import find_files
+
     function = ATTACKS.get(args.method)
     settings = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
     _check_settings(args.method, function, settings)
     radii = _radii(args, function)
     victim, runner, labels = _open(args.model)
     target = None if args.target is None else _class_id(args.target, labels)
-    folder = _folder(args)
+    folder, files = _folder(args), list(find_files(args.files))
     attack = functools.partial(function, **settings)
 
     report: dict[str, Any] = {"model": args.model, "method": args.method, "settings": settings, "images": []}
     report |= {"target": labels[target]} if target is not None else {}
     originals: list[np.ndarray] = []
-    for rows, pixels in _batches(runner, args.files):
-        wanted = _wanted(rows, pixels, victim, target, labels)
-        if wanted:
-            images = _stacked([pixels[row] for row in wanted])
-            originals.extend(images)
-            result = attack(victim.aim(images, target=target))
-            _write(folder, result, [rows[row] for row in wanted], labels, len(report["images"]))
-        report["images"] += rows
-        _save(folder, report)
-        console.note(f"{len(report['images'])} images done, pictures in {folder}")
+    with console.progress(len(files), args.method) as bar:
+        for rows, pixels in _batches(runner, files):
+            wanted = _wanted(rows, pixels, victim, target, labels)
+            if wanted:
+                images = _stacked([pixels[row] for row in wanted])
+                originals.extend(images)
+                result = attack(victim.aim(images, target=target))
+                _write(folder, result, [rows[row] for row in wanted], labels, len(report["images"]))
+            report["images"] += rows
+            _save(folder, report)
+            bar.advance(len(rows))
     if radii and originals:
-        report["curve"] = _curve(victim, _stacked(originals), function, settings, radii, folder)
-        _save(folder, report)
+        with console.progress(len({0.0, *radii}), "robustness curve") as bar:
+            for found in _curve(victim, _stacked(originals), function, settings, radii):
+                report["curve"] = found.rows()
+                _save(folder, report)
+                _draw_curve(found, folder, f"{victim.model.name}: answers that withstand {args.method}", args.method)
+                bar.advance()
     return _tell(report, folder, args.json, console)
 
 
@@ -97,10 +105,13 @@ def _radii(args: argparse.Namespace, function: Callable[..., Any]) -> list[float
         return [share * eps for share in (0.25, 0.5, 1, 2)] if has_eps and args.target is None else []
     if not has_eps:
         raise ConfigError(f"--curve needs a method that takes --eps; {args.method} looks for the smallest change.")
+    from kcnn.adversarial.aim import check_eps
+
     try:
-        return [float(part) for part in args.curve.split(",")]
+        radii = [float(part) for part in args.curve.split(",")]
     except ValueError:
         raise ConfigError(f"--curve is {args.curve!r} but must be numbers of pixels, as in 1,2,4,8.") from None
+    return [check_eps(radius, "eps of --curve") for radius in radii]
 
 
 def _open(model: str) -> tuple["Victim", "Runner", tuple[str, ...]]:
@@ -141,9 +152,9 @@ def _folder(args: argparse.Namespace) -> Path:
 
 def _batches(runner: "Runner", files: list[str]) -> Iterator[tuple[list[dict[str, Any]], list[Any]]]:
     """Yield rows {"file": ...} with "error" where one cannot be read, and the pixels of each or None."""
-    from kcnn.export.predict import find_files, reader
+    from kcnn.export.predict import reader
 
-    read, names = reader(runner), iter(find_files(files))
+    read, names = reader(runner), iter(files)
     while batch := list(itertools.islice(names, BATCH)):
         found = [read(name) for name in batch]
         yield (
@@ -202,21 +213,18 @@ def _answer(probabilities: "np.ndarray", labels: tuple[str, ...]) -> dict[str, A
 
 
 def _curve(
-    victim: "Victim",
-    images: "np.ndarray",
-    function: Callable[..., Any],
-    settings: dict[str, Any],
-    radii: list[float],
-    folder: Path,
-) -> list[dict[str, float]]:
-    from kcnn.adversarial.curve import robustness_curve
-    from kcnn.adversarial.figures import robustness
+    victim: "Victim", images: "np.ndarray", function: Callable[..., Any], settings: dict[str, Any], radii: list[float]
+) -> Iterator["Curve"]:
+    from kcnn.adversarial.curve import curve_so_far
 
     attack = functools.partial(function, **{key: value for key, value in settings.items() if key != "eps"})
-    found = robustness_curve(victim, images, victim.predict(images), attack, radii)
-    title = f"{victim.model.name}: answers that withstand {function.__name__}"
-    _save_figure(folder / "robustness.png", robustness({function.__name__: found}, title))
-    return found.rows()
+    return curve_so_far(victim, images, victim.predict(images), attack, radii)
+
+
+def _draw_curve(found: "Curve", folder: Path, title: str, method: str) -> None:
+    from kcnn.adversarial.figures import robustness
+
+    _save_figure(folder / "robustness.png", robustness({method: found}, title))
 
 
 def _save_figure(path: Path, figure: Any) -> None:

@@ -93,6 +93,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             answers += [{"file": one.file, "error": one.error} for one, pixels in found if pixels is None]
             if good:
                 names = [_picture_name(one.file, used) for one, _ in good]
+                bar.advance(0, at=good[0][0].file)
                 records = explain([pixels for _, pixels in good], opened, methods, args, target)
                 for (one, _), name, (record, figure) in zip(good, names, records, strict=True):
                     buffer = io.BytesIO()

@@ -1,5 +1,6 @@
 """`kcnn attack`: pictures, attack.json and the curve of real digits, and what it says to wrong calls."""
 
+import functools
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from kcnn import recipe as r
+from kcnn.adversarial.fgsm import fgsm
 from kcnn.adversarial.victim import Victim
 from kcnn.cli.main import run
 from kcnn.data import open_source
@@ -85,6 +87,7 @@ def test_a_table_and_a_bad_file_beside_good_ones(folder, capfd):
         (("--norm=l7",), "norm is 'l7'"),
         (("--target=eleven",), "unknown class 'eleven'"),
         (("--curve=a,b",), "must be numbers of pixels"),
+        (("--curve=1,-2",), "eps of --curve is -2"),
         (("--steps=0",), "steps is 0"),
     ],
 )
@@ -93,6 +96,29 @@ def test_wrong_calls_are_one_line(folder, capsys, words, said, tmp_path):
     shown = capsys.readouterr().err.strip().splitlines()
     assert said in shown[-1]
     assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize(("stops_at", "eps"), [(2, None), (4, [0, 4])])
+def test_ctrl_c_keeps_what_is_finished(folder, capfd, tmp_path, monkeypatch, stops_at, eps):
+    """Calls of the attack: two batches of images, then one for each eps of the curve but 0."""
+    calls = []
+
+    @functools.wraps(fgsm)
+    def stopped(aim, **settings):
+        calls.append(len(aim.images))
+        if len(calls) == stops_at:
+            raise KeyboardInterrupt
+        return fgsm(aim, **settings)
+
+    monkeypatch.setattr("kcnn.adversarial.fgsm.fgsm", stopped)
+    words = ("--method=fgsm", "--curve=4,8,16", f"--output={tmp_path}")
+    assert call(folder, *words, images=[f"digit{i % 5}.png" for i in range(17)]) == 130
+    assert "interrupted; what was finished is kept" in capfd.readouterr().err
+    report = json.loads((tmp_path / "attack.json").read_text())
+    assert len(report["images"]) == (16 if eps is None else 17)
+    assert all((tmp_path / row[key]).is_file() for row in report["images"] for key in ("picture", "image"))
+    assert [row["eps"] for row in report.get("curve", [])] == (eps or [])
+    assert (tmp_path / "robustness.png").exists() == (eps is not None)
 
 
 def test_no_run(folder, capsys):

@@ -1,13 +1,19 @@
 """`kcnn explain` as a user and a program meet it."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kcnn.cli.explain import METHODS
 from kcnn.cli.main import run as kcnn
+from kcnn.explain.grad_cam import grad_cam
+from kcnn.explain.methods import METHODS
 from kcnn.recipe import Data, Model, Preprocess, Recipe
 
 
@@ -124,3 +130,49 @@ def test_a_gallery_of_two_layers(network, photos, tmp_path, capfd):
     assert Image.open(out / "gallery.png").width > 400
     assert kcnn(["explain", network, str(photos / "text.jpg"), "--gallery"]) == 2
     assert "needs images" in capfd.readouterr().err
+
+
+def test_ctrl_c_keeps_what_is_finished(network, photos, tmp_path, capfd, monkeypatch):
+    for number in range(9):
+        shutil.copy(photos / "a.png", photos / "more" / f"{number}.png")
+    calls = []
+
+    def stopped(*args, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return grad_cam(*args, **options)
+
+    monkeypatch.setattr("kcnn.explain.grad_cam.grad_cam", stopped)
+    words = [str(photos / "more"), f"--output={tmp_path / 'out'}", "--method=grad_cam"]
+    assert kcnn(["explain", network, *words]) == 130
+    assert "interrupted; what was finished is kept" in capfd.readouterr().err
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())["images"]
+    assert len(record) == 8
+    assert all((tmp_path / "out" / one["picture"]).is_file() for one in record)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["explain", "attack"])
+def test_a_signal_ends_the_program_with_130(network, photos, tmp_path, verb):
+    """What is finished lies in the JSON, which is whole; nothing half-written is left beside it."""
+    images = [str(photos / "a.png")] * 4000
+    words = {"explain": ["--method=integrated_gradients"], "attack": ["--method=pgd", "--steps=100"]}[verb]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "kcnn", verb, network, *images, f"--output={out}", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 60
+        while not (out / f"{verb}.json").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert printed == ""
+    assert errors.splitlines()[-1] == "interrupted; what was finished is kept"
+    record = json.loads((out / f"{verb}.json").read_text())["images"]
+    assert 0 < len(record) < 4000
+    assert all((out / one["picture"]).is_file() for one in record)
+    assert {path.suffix for path in out.iterdir()} == {".png", ".json"}
