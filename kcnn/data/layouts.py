@@ -62,6 +62,11 @@ LAYOUTS = (  # the first that fits
         "Write them with tensorflow-datasets, whose folders kcnn opens.",
     ),
     _masks("CamVid masks", _containing("annot/"), "open_annot"),
+    _masks("VOC masks", _containing("/segmentationclass/"), "open_voc"),
+    _masks("Oxford pets", _containing("/trimaps/"), "open_pets"),
+    _masks("Penn-Fudan", _containing("/pedmasks/"), "open_pedestrians"),
+    _masks("Cityscapes", _containing("/gtfine/"), "open_cityscapes"),
+    _masks("images and masks", _containing("/masks/", "/mask/"), "open_masks"),
     Layout(
         "VOC",
         _all(_containing("/annotations/"), _ending(".xml")),
@@ -76,11 +81,6 @@ LAYOUTS = (  # the first that fits
         "COCO",
         _all(_ending(".json"), _containing("instances_", "annotations", "captions_", "/_annotations.coco")),
         explanation=f"COCO annotations (.json): boxes, masks or captions. {ELSEWHERE}",
-    ),
-    Layout(
-        "masks",
-        _containing("/masks/", "/segmentationclass/", "/pedmasks/", "/trimaps/", "/gtfine/"),
-        explanation=f"mask images beside photos: segmentation. {ELSEWHERE}",
     ),
     Layout(
         "captions",

@@ -1,34 +1,26 @@
 """Folders of photos and masks, in the layouts that public data sets have; each opener gives a `Source` of masks.
 
-Pairs come from the data set's lists where it has some, else from names. What one half lacks stays in the list, so
-that the scan before training names it.
+Pairs come from the data set's lists where it has some, else from names. What lacks its other half stays in the
+list, so that the scan before training and `kcnn check` name it. What values mean is in `kcnn.data.mask_classes`.
 """
 
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from kcnn.data.arrays import read_class_names
-from kcnn.data.folder import SPLIT_FOLDERS, images_in, visible
-from kcnn.data.masks import IGNORE, MOST_CLASSES, Coding
+from kcnn.data import mask_classes
+from kcnn.data.folder import OTHER_IMAGES, READABLE, SPLIT_FOLDERS, images_below, split_folders, visible
+from kcnn.data.mask_classes import Meaning
 from kcnn.data.source import Info, Source
 from kcnn.data.splits import mask_split
 from kcnn.errors import DataError
 
-VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "background/void")
-"""Names of "no class", whatever their case: their pixels become `IGNORE` and the ids behind them move up."""
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
+MASK_FOLDERS = ("masks", "mask")
+MASK_ENDS = re.compile(r"[_-](masks?|labels?|seg|gt|gtFine_labelIds|gtFine_labelTrainIds)$", re.IGNORECASE)
+"""Ends of file names that a mask may have beyond its image's."""
+IMAGE_END = "_leftImg8bit"
 
-CAMVID = {  # Brostow 2009, doi 10.1016/j.patrec.2008.04.005, figure 2, as SegNet (1511.00561) merges its classes
-    "Sky": (128, 128, 128),
-    "Building": (128, 0, 0),
-    "Pole": (192, 192, 128),
-    "Road": (128, 64, 128),
-    "Pavement": (0, 0, 192),
-    "Tree": (128, 128, 0),
-    "SignSymbol": (192, 128, 128),
-    "Fence": (64, 64, 128),
-    "Car": (64, 0, 128),
-    "Pedestrian": (64, 64, 0),
-    "Bicyclist": (0, 128, 192),
-}
 Pairs = dict[str, list[tuple[Path, Path]]]  # split -> (image, mask) of each example
 
 
@@ -36,82 +28,202 @@ def open_annot(path: str) -> Source:
     """Open a folder as SegNet's CamVid: train/ and trainannot/, val/ and valannot/, test/ and testannot/.
 
     train.txt and so on, where they are, list "image mask" a line, relative to the folder. classes.txt names the ids,
-    one a line from 0.
+    one a line from 0, or a file of `mask_classes.PALETTE_FILES` names the colours.
 
     Raises:
-        DataError: no training split, no classes.txt, a list that cannot be read.
+        DataError: no training split, no classes, or a list that cannot be read.
     """
     root = Path(path)
-    folders = {child.name.lower(): child for child in visible(root) if child.is_dir()}
+    folders = _children(root)
     pairs: Pairs = {}
     for split, names in SPLIT_FOLDERS.items():
-        for name in names:
-            if f"{name}annot" not in folders:
-                continue
-            listed = root / f"{name}.txt"
-            images = folders.get(name, root / name)
-            pairs[split] = _listed(root, listed) if listed.is_file() else _matched(images, folders[f"{name}annot"])
-            break
-    classes, coding = _named(root)
-    palette = tuple(CAMVID[name] for name in classes) if set(classes) <= set(CAMVID) else ()
-    return _source(path, pairs, classes, coding, palette)
+        name = next((name for name in names if f"{name}annot" in folders), None)
+        if name:
+            halves = folders.get(name, root / name), folders[f"{name}annot"]
+            pairs[split] = _listed(root, root / f"{name}.txt", *halves) or _matched(*halves)
+    return _source(path, pairs, mask_classes.camvid(root))
 
 
-def _named(root: Path) -> tuple[tuple[str, ...], Coding]:
-    """Return the classes of classes.txt without void ones, and the coding that leaves those out."""
-    names = read_class_names(root)
-    if not names:
-        raise DataError(f"{root} has no classes.txt to say what its masks hold; write one name a line, id 0 first.")
-    kept = [index for index, name in enumerate(names) if name.lower() not in VOID]
-    if not 0 < len(kept) <= MOST_CLASSES:
-        raise DataError(f"{root}/classes.txt names {len(kept)} classes but must name 1 to {MOST_CLASSES}.")
-    values = {index: kept.index(index) if index in kept else IGNORE for index in range(len(names))}
-    return tuple(names[index] for index in kept), Coding(values)
+def open_voc(path: str) -> Source:
+    """Open a PASCAL VOC tree: JPEGImages, SegmentationClass, ImageSets/Segmentation/{train,val,test}.txt.
+
+    Without lists every mask is in "train". Classes as `mask_classes.voc`; errors as `open_annot`.
+    """
+    root = Path(path)
+    halves = _folder(root, "jpegimages"), _folder(root, "segmentationclass")
+    lists = root / "ImageSets" / "Segmentation"
+    pairs = _by_lists(root, lists, *halves) or {"train": _matched(*halves, drawn_only=True)}
+    return _source(path, pairs, mask_classes.voc(root))
 
 
-def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
-    """Read "image mask" lines; a path from elsewhere is looked up by its last two parts."""
+def open_pets(path: str) -> Source:
+    """Open Oxford-IIIT Pet: images, annotations/trimaps, annotations/{trainval,test}.txt; errors as `open_annot`."""
+    root = Path(path)
+    notes = _folder(root, "annotations")
+    halves = _folder(root, "images"), _folder(notes, "trimaps")
+    return _source(path, _by_lists(root, notes, *halves) or {"train": _matched(*halves)}, mask_classes.pets(root))
+
+
+def open_pedestrians(path: str) -> Source:
+    """Open Penn-Fudan: PNGImages/X.png, PedMasks/X_mask.png; lists of names train.txt, val.txt where they are."""
+    root = Path(path)
+    halves = _folder(root, "pngimages"), _folder(root, "pedmasks")
+    pairs = _by_lists(root, root, *halves) or {"train": _matched(*halves)}
+    return _source(path, pairs, mask_classes.pedestrians(root))
+
+
+def open_cityscapes(path: str) -> Source:
+    """Open Cityscapes: leftImg8bit/SPLIT/CITY/X_leftImg8bit.png, gtFine/SPLIT/CITY/X_gtFine_labelIds.png.
+
+    Where there are X_gtFine_labelTrainIds.png those are read. The masks of the public test split hold no class.
+
+    Raises:
+        DataError: as `open_annot`.
+    """
+    root = Path(path)
+    photos, drawn = _folder(root, "leftimg8bit"), _folder(root, "gtfine")
+    train_ids = next(drawn.rglob("*_labelTrainIds.png"), None) is not None
+    ending = f"_gtFine_{'labelTrainIds' if train_ids else 'labelIds'}"
+    pairs = {
+        split: _matched(photos / folder.name, folder, ending=ending) for split, folder in split_folders(drawn).items()
+    }
+    return _source(path, pairs, mask_classes.cityscapes(train_ids))
+
+
+def open_masks(path: str) -> Source:
+    """Open a folder of images/ and masks/, with split folders above or below them, or lists, or neither.
+
+    `path/images/*.jpg` and `path/masks/*.png`; `path/images/train/...` and `path/masks/train/...`;
+    `path/train/images/...` and `path/train/masks/...`; or train.txt, val.txt, test.txt of names or of "image mask"
+    a line. With none of these every pair is in "train". A mask has the name of its image, perhaps with an end such
+    as "_mask". Classes as `mask_classes.own`; errors as `open_annot`.
+    """
+    root = Path(path)
+    if not _child(root, MASK_FOLDERS):
+        pairs = {split: _matched(*_halves(folder)) for split, folder in split_folders(root).items()}
+        return _source(path, pairs, mask_classes.own(root))
+    photos, drawn = _halves(root)
+    below = split_folders(drawn)
+    pairs = _by_lists(root, root, photos, drawn) or {
+        split: _matched(photos / folder.name, folder) for split, folder in below.items()
+    }
+    return _source(path, pairs or {"train": _matched(photos, drawn)}, mask_classes.own(root))
+
+
+def _children(root: Path) -> dict[str, Path]:
+    return {child.name.lower(): child for child in visible(root) if child.is_dir()}
+
+
+def _child(root: Path, names: Iterable[str]) -> Path | None:
+    children = _children(root)
+    return next((children[name] for name in names if name in children), None)
+
+
+def _folder(root: Path, *names: str) -> Path:
+    found = _child(root, names)
+    if found is None:
+        raise DataError(f"{root} has no folder {' or '.join(names)}; give the folder that holds images and masks.")
+    return found
+
+
+def _halves(root: Path) -> tuple[Path, Path]:
+    return _folder(root, *IMAGE_FOLDERS), _folder(root, *MASK_FOLDERS)
+
+
+def _by_lists(root: Path, lists: Path, images: Path, masks: Path) -> Pairs:
+    """Return the pairs of train.txt (else trainval.txt), val.txt, test.txt in `lists`; a split without masks is none."""
+    pairs: Pairs = {}
+    for split, names in SPLIT_FOLDERS.items():
+        for name in (*names, "trainval") if split == "train" else names:
+            found = _listed(root, lists / f"{name}.txt", images, masks)
+            if any(mask.is_file() for _, mask in found):
+                pairs[split] = found
+                break
+    return pairs
+
+
+def _listed(root: Path, listing: Path, images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """Read a list of "image mask" lines, or of names that open their lines; empty when there is no such file."""
+    if not listing.is_file():
+        return []
+    photos = _photos(images)
+    drawn = _masks(masks, photos)
     pairs = []
     for number, line in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), 1):
         parts = line.split()
-        if not parts:
-            continue
-        if len(parts) != 2:
+        if len(parts) == 2 and Path(parts[1]).suffix:
+            pairs.append((_located(root, parts[0]), _located(root, parts[1])))
+        elif parts and Path(parts[0]).suffix.lower() in READABLE + OTHER_IMAGES and len(parts) > 1:
             raise DataError(f"{listing}, line {number}: {line!r} but a line is 'image mask', without blanks in names.")
-        pairs.append((_located(root, parts[0]), _located(root, parts[1])))
+        elif parts:
+            pairs.append(_pair(_stem(Path(parts[0])), photos, drawn, images, masks))
     return pairs
 
 
 def _located(root: Path, name: str) -> Path:
+    """Return the path of a list's entry; one from another place is looked up by its last two parts."""
     at = root / name.lstrip("/")
     return at if at.is_file() else root.joinpath(*Path(name).parts[-2:])
 
 
-def _matched(images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Pair the files of two folders by their stems; a missing half keeps the name that it should have."""
-    photos = {file.stem: file for file in images_in(visible(images))} if images.is_dir() else {}
-    drawn = {file.stem: file for file in images_in(visible(masks))}
-    return [
-        (photos.get(stem, images / f"{stem}.jpg"), drawn.get(stem, masks / f"{stem}.png"))
-        for stem in sorted({**photos, **drawn})
-    ]
+def _matched(images: Path, masks: Path, *, ending: str = "", drawn_only: bool = False) -> list[tuple[Path, Path]]:
+    """Pair the files of two folders, and of the folders in them, by names without their ends.
+
+    Args:
+        images, masks: the folders. ending: of the masks that count, all where it is "".
+        drawn_only: pass over images without a mask.
+    """
+    photos = _photos(images)
+    drawn = _masks(masks, photos, ending)
+    names = sorted(drawn if drawn_only else {**photos, **drawn})
+    return [_pair(name, photos, drawn, images, masks) for name in names]
 
 
-def _source(
-    path: str, pairs: Pairs, classes: tuple[str, ...], coding: Coding, palette: tuple[tuple[int, int, int], ...] = ()
-) -> Source:
+def _pair(name: str, photos: dict[str, Path], drawn: dict[str, Path], images: Path, masks: Path) -> tuple[Path, Path]:
+    """Return image and mask of that name; a missing one has the path that it should have."""
+    return photos.get(name, images / f"{name}.jpg"), drawn.get(name, masks / f"{name}.png")
+
+
+def _photos(folder: Path) -> dict[str, Path]:
+    return _named(folder, lambda stem: stem.removesuffix(IMAGE_END))
+
+
+def _masks(folder: Path, photos: dict[str, Path], ending: str = "") -> dict[str, Path]:
+    return _named(folder, lambda stem: stem if stem in photos else MASK_ENDS.sub("", stem), ending)
+
+
+def _named(folder: Path, name: Callable[[str], str], ending: str = "") -> dict[str, Path]:
+    """Return name -> file of the images in and below `folder`.
+
+    Raises:
+        DataError: two files have one name.
+    """
+    found: dict[str, Path] = {}
+    for file in images_below(folder) if folder.is_dir() else []:
+        if file.stem.endswith(ending):
+            taken = found.setdefault(name(_stem(file.relative_to(folder))), file)
+            if taken != file:
+                raise DataError(f"{folder}: {taken.name} and {file.name} are the same example; keep one of them.")
+    return found
+
+
+def _stem(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix.lower() in READABLE else path).as_posix()
+
+
+def _source(path: str, pairs: Pairs, meaning: Meaning) -> Source:
     pairs = {split: part for split, part in pairs.items() if part}
     if "train" not in pairs:
-        raise DataError(f"{path} has pairs of images and masks for {', '.join(pairs) or 'no split'} but none to train.")
+        raise DataError(f"{path} has pairs of images and masks for {', '.join(pairs) or 'no split'}, none for 'train'.")
     info = Info(
         name=path,
         splits={split: len(part) for split, part in pairs.items()},
-        classes=classes,
+        classes=meaning.classes,
         keys=("mask",),
-        palette=palette,
+        palette=meaning.palette,
     )
     splits = {
-        split: mask_split([str(image) for image, _ in part], [str(mask) for _, mask in part], coding)
+        split: mask_split([str(image) for image, _ in part], [str(mask) for _, mask in part], meaning.coding)
         for split, part in pairs.items()
     }
     return Source(info=info, splits=splits)
