@@ -61,6 +61,8 @@ def layout_of(data: str) -> str:
     name = os.path.expanduser(data)
     if name.startswith("tfds:"):
         return "tensorflow-datasets"
+    if name.startswith("masks:"):
+        return layouts.recognise(name.removeprefix("masks:"), "mask").name
     if name in SOURCES.entries() or not layouts.is_path(name):
         return "named source"
     return layouts.recognise(name).name
@@ -94,15 +96,28 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 def _show_counts(report: dict[str, Any], console: Console) -> None:
     splits, classes = report["splits"], report["classes"]
-    rows = [(name, *(f"{split['per_class'][i]:,}" for split in splits.values())) for i, name in enumerate(classes)]
+    rows = list(zip(classes, *(_per_class(split) for split in splits.values()), strict=True))
+    masked = [split["masks"] for split in splits.values() if "masks" in split]
     if len(rows) > SHOWN:
         least = min(range(len(classes)), key=splits["train"]["per_class"].__getitem__)
         rows = [*rows[: SHOWN - 1], rows[least]] if least >= SHOWN else rows[:SHOWN]
         rows.append((f"... {len(classes) - len(rows):,} more", *("" for _ in splits)))
     rows.append(("all images", *(f"{split['examples']:,}" for split in splits.values())))
+    if masked:
+        shares = (part["ignored"] / max(1, part["ignored"] + sum(part["pixels"])) for part in masked)
+        rows.append(("ignored pixels", *(f"{share:.2%}" for share in shares)))
     if report["unreadable"]:
         rows.append(("unreadable", *(f"{split['unreadable']:,}" for split in splits.values())))
-    console.table("", ("class", *splits), rows)
+    console.table("images with a class, and its share of pixels" if masked else "", ("class", *splits), rows)
+
+
+def _per_class(split: dict[str, Any]) -> list[str]:
+    """Return what the table says of each class: examples; of masks, images and share of pixels."""
+    counts = [f"{count:,}" for count in split["per_class"]]
+    if "masks" not in split:
+        return counts
+    pixels = split["masks"]["pixels"]
+    return [f"{n} {part / max(1, sum(pixels)):7.2%}" for n, part in zip(counts, pixels, strict=True)]
 
 
 def _output_folder(args: argparse.Namespace) -> Path | None:

@@ -131,7 +131,7 @@ def _halves(root: Path) -> tuple[Path, Path]:
 
 
 def _by_lists(root: Path, lists: Path, images: Path, masks: Path) -> Pairs:
-    """Return the pairs of train.txt (else trainval.txt), val.txt, test.txt in `lists`; a split without masks is none."""
+    """Return the pairs of train.txt (or trainval.txt), val.txt and test.txt in `lists`, of splits that have masks."""
     pairs: Pairs = {}
     for split, names in SPLIT_FOLDERS.items():
         for name in (*names, "trainval") if split == "train" else names:

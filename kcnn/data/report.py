@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcnn.data import hold_out
+from kcnn.data.mask_check import summary
 from kcnn.data.source import Source, Split
 from kcnn.data.verify import BadExample, Example, check_budget, examine
 from kcnn.errors import DataError
@@ -34,6 +35,7 @@ def inspect(
     Returns:
         "schema", "source", "layout", "licence", "classes" (names), "multi_label";
         "splits": name -> {"examples", "unreadable", "per_class": examples of each class, unreadable ones too};
+        of masks "per_class" is the readable images in which a class occurs, and "masks" as `mask_check.summary`;
         "formats": kind of file -> readable images;
         "sizes": {"height", "width": [least, median, most] in pixels, upright; "distinct": number of sizes;
         "common": up to 1,000 of [height, width, images], most frequent first}, None where nothing is readable;
@@ -59,7 +61,7 @@ def inspect(
             name: {
                 "examples": part.size,
                 "unreadable": len(bad[name]),
-                "per_class": _counts(part.labels, len(info.classes)),
+                **_per_class(part, found[name], len(info.classes)),
             }
             for name, part in source.splits.items()
         },
@@ -76,7 +78,7 @@ def inspect(
     report["findings"] = [
         *refusals,
         *_left_out(source, {name: part for name, part in bad.items() if part and name not in refused}),
-        *_class_warnings(source, bad),
+        *(_mask_warnings(source, found, report) if "mask" in info.keys else _class_warnings(source, bad)),
         *_duplicate_warnings(report["duplicates"]),
     ]
     report["clean"] = all(finding["effect"] == WARNING for finding in report["findings"])
@@ -120,6 +122,13 @@ def _short(source: Source, name: str) -> str:
 def _counts(labels: np.ndarray, classes: int) -> list[int]:
     counts = labels.sum(axis=0, dtype=np.int64) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
     return counts.tolist()
+
+
+def _per_class(part: Split, found: list[Example], classes: int) -> dict[str, Any]:
+    if part.target != "mask":
+        return {"per_class": _counts(part.labels, classes)}
+    masks = summary([example.mask for example in found], classes)
+    return {"per_class": masks["images"], "masks": masks}
 
 
 def _sizes(found: Found) -> dict[str, Any] | None:
@@ -225,6 +234,20 @@ def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[di
             text = f"{split}: no readable image of {_list(missing)}: nothing to {purpose}."
             findings.append({"effect": WARNING, "text": _plain(text)})
     return findings
+
+
+def _mask_warnings(source: Source, found: Found, report: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the classes without a pixel, and the masks without a class."""
+    findings = []
+    for split, part in report["splits"].items():
+        missing = [report["classes"][i] for i, pixels in enumerate(part["masks"]["pixels"]) if pixels == 0]
+        if missing:
+            purpose = "learn from" if split == "train" else "measure on"
+            findings.append(f"{split}: no pixel of {_list(missing)}: nothing to {purpose}.")
+        empty = [_short(source, found[split][index].name) for index in part["masks"]["empty"]]
+        if empty:
+            findings.append(f"{split}: {_count(len(empty), 'mask')} without any class: {_list(empty)}.")
+    return [{"effect": WARNING, "text": text} for text in findings]
 
 
 def _duplicate_warnings(groups: list[dict[str, Any]]) -> list[dict[str, str]]:

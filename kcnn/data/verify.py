@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kcnn.data.headers import Header, check_header, is_cut_short
+from kcnn.data.mask_check import count_pixels
 from kcnn.data.source import Split
 from kcnn.errors import DataError
 
@@ -45,6 +46,7 @@ class Example:
         kind: "JPEG", "PNG", "GIF", "BMP", or "array" for pixels that were no file; "" when unreadable.
         size: (height, width) in pixels, upright; None when unreadable.
         digest: of shape and pixels, equal for equal pictures however they are stored; b"" unless asked for.
+        mask: pixels of each value of its mask, int64 (256,), position = class id or `masks.IGNORE`; None without.
         reason: why it cannot be read, in one line; "" when it can.
     """
 
@@ -53,6 +55,7 @@ class Example:
     kind: str = ""
     size: tuple[int, int] | None = None
     digest: bytes = b""
+    mask: np.ndarray | None = None
     reason: str = ""
 
 
@@ -124,8 +127,10 @@ def _array_look(split: Split, digests: bool) -> Callable[[int], Example]:
 
     def look(index: int) -> Example:
         image = images[index]
-        digest = _digest(image) if digests else b""
-        return Example(index=index, name=split.names(index), kind="array", size=image.shape[:2], digest=digest)
+        digest, mask = _digest(image) if digests else b"", count_pixels(split, index, image.shape[:2])
+        return Example(
+            index=index, name=split.names(index), kind="array", size=image.shape[:2], digest=digest, mask=mask
+        )
 
     return look
 
@@ -147,14 +152,15 @@ def _encoded_look(split: Split, digests: bool) -> Callable[[int], Example]:
             with one_at_a_time if large else contextlib.nullcontext():
                 image = decoded(tf.constant(index, tf.int64) if split.contents is None else tf.constant(contents))
                 digest = _digest(image.numpy()) if digests else b""
+            size = (int(image.shape[0]), int(image.shape[1]))
+            mask = count_pixels(split, index, size)
         except OSError as error:
             return Example(index=index, name=name, reason=f"cannot be opened: {error.strerror or error}")
         except DataError as error:
             return Example(index=index, name=name, reason=str(error))
         except tf.errors.OpError as error:
             return Example(index=index, name=name, reason=_reason(error, header, contents))
-        size = (int(image.shape[0]), int(image.shape[1]))
-        return Example(index=index, name=name, kind=header.kind, size=size, digest=digest)
+        return Example(index=index, name=name, kind=header.kind, size=size, digest=digest, mask=mask)
 
     return look
 
