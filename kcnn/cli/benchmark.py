@@ -1,4 +1,4 @@
-"""Measure every format of a bundle side by side: size, time for one image, accuracy, difference from Keras.
+"""Measure every format of a bundle side by side: size, time for one image, scores, difference from Keras.
 
 The formats take turns, so that a busy moment of the machine hits all of them.
 """
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from kcnn.cli.console import Console
 
-HELP = "size, speed, accuracy and difference of every format of a bundle"
-COLUMNS = ("format", "threads", "KiB", "ms p50", "ms p90", "images/s", "accuracy", "agreement", "difference")
+HELP = "size, speed, scores and difference of every format of a bundle"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +29,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     check(0 < args.seconds <= 600, f"--seconds is {args.seconds} but must lie in 0..600.")
     found = benchmark(Path(args.bundle), images=args.images, seconds=args.seconds, warn=console.warn)
     if args.json:
-        console.json([dataclasses.asdict(row) for row in found])
+        rows = [{**dataclasses.asdict(row), **row.scores} for row in found]
+        console.json([{key: value for key, value in row.items() if key != "scores"} for row in rows])
         return 0
+    scores = list(found[0].scores)
     rows = [
         (
             "keras predict" if row.format == "keras" else row.format,
@@ -40,13 +41,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
             f"{row.p50:.2f}",
             f"{row.p90:.2f}",
             f"{row.images_per_second:.0f}",
-            _cell(row.accuracy, ".4f"),
+            *(f"{row.scores[name]:.4f}" for name in scores),
             _cell(row.agreement, ".4f"),
             _cell(row.difference, ".1e"),
         )
         for row in found
     ]
-    console.table(f"{args.bundle}: one image at a time", COLUMNS, rows)
+    names = [name.replace("_", " ") for name in scores]
+    columns = ("format", "threads", "KiB", "ms p50", "ms p90", "images/s", *names, "agreement", "difference")
+    console.table(f"{args.bundle}: one image at a time", columns, rows)
     return 0
 
 

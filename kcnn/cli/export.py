@@ -79,7 +79,8 @@ def show(bundle: Path, console: Console, as_json: bool = False) -> None:
     if as_json:
         console.json({"bundle": str(bundle), **report})
         return
-    columns = ("format", "KiB", "accuracy", "agreement", "difference", "ms")
+    names = [name.replace("_", " ") for name in report["scores"]]
+    columns = ("format", "KiB", *names, "agreement", "difference", "ms")
     console.table(f"{bundle}: {report['images']} images of {report['split']!r}", columns, rows(report))
 
 
@@ -89,7 +90,7 @@ def rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
         (
             name,
             f"{entry['bytes'] / 1024:.0f}",
-            f"{entry['accuracy']:.4f}",
+            *(f"{entry[name]:.4f}" for name in report["scores"]),
             f"{entry['agreement']:.4f}",
             f"{entry['difference']:.1e}",
             f"{entry['ms']:.2f}",

@@ -1,4 +1,4 @@
-"""Predict with a run, a bundle or a .tflite: JSON lines or CSV on stdout, or pictures.
+"""Predict with a run, a bundle or a .tflite: JSON lines or CSV on stdout, or pictures or masks in a folder.
 
 A file that cannot be read gets a line that says why; the others are answered all the same, and the exit code is 2.
 """
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from kcnn.export.answers import Writer
     from kcnn.tasks.task import Task
 
-HELP = "answers for images: JSON lines, CSV or pictures"
+HELP = "answers for images: JSON lines, CSV, pictures or masks"
 SOME_FAILED = 2
+FOLDERS = ("pictures", "masks")  # formats of several files
 MOST_THREADS = 256
 
 
@@ -27,8 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("model", metavar="MODEL", help="run folder, bundle, saved_model folder or .tflite file")
     parser.add_argument("files", metavar="FILE", nargs="+", help="image, folder, glob, or - for a list on stdin")
-    parser.add_argument("--format", choices=("jsonl", "csv", "pictures"), default="jsonl", help="of the answers")
-    parser.add_argument("--output", metavar="PATH", help="file to write, or folder for pictures (default: stdout)")
+    parser.add_argument(
+        "--format", choices=("jsonl", "csv", "pictures", "masks"), default="jsonl", help="of the answers"
+    )
+    parser.add_argument(
+        "--output", metavar="PATH", help="file to write, or folder for pictures and masks (default: stdout)"
+    )
     parser.add_argument("--use", metavar="FORMAT", help="which of a bundle: keras, saved_model, fp32, int8 ...")
     parser.add_argument("--threads", type=int, metavar="N", help="of LiteRT (default: its own choice)")
 
@@ -39,8 +44,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from kcnn.export.runner import open_model
     from kcnn.tasks import TASKS
 
-    if args.format == "pictures" and not args.output:
-        raise ConfigError("--format=pictures needs --output=FOLDER to put them in.")
+    if args.format in FOLDERS and not args.output:
+        raise ConfigError(f"--format={args.format} needs --output=FOLDER to put them in.")
     if args.threads is not None and not 1 <= args.threads <= MOST_THREADS:
         raise ConfigError(f"--threads is {args.threads} but must lie in 1..{MOST_THREADS}.")
     check_output(args)
@@ -70,9 +75,9 @@ def check_output(args: argparse.Namespace) -> None:
     output, model = Path(args.output).resolve(), Path(args.model).resolve()
     if output == model or model in output.parents or output in [Path(name).resolve() for name in args.files]:
         raise ConfigError(f"--output={args.output} would write over the model or an image; name another place.")
-    if args.format == "pictures":
+    if args.format in FOLDERS:
         if output.exists() and not output.is_dir():
-            raise ConfigError(f"--output={args.output} is a file, but pictures need a folder.")
+            raise ConfigError(f"--output={args.output} is a file, but {args.format} need a folder.")
     elif output.is_dir() or not output.parent.is_dir():
         raise ConfigError(f"--output={args.output} must be a file in a folder that exists.")
     elif output.suffix.lower() in (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tflite") and output.exists():
@@ -81,12 +86,12 @@ def check_output(args: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _writer(args: argparse.Namespace, task: "Task", info: "Info") -> Iterator["Writer"]:
-    from kcnn.export.answers import Csv, JsonLines, Pictures
+    from kcnn.export.answers import Csv, JsonLines, Masks, Pictures
 
     with contextlib.ExitStack() as stack:
         writer: Writer
-        if args.format == "pictures":
-            writer = Pictures(Path(args.output), task, info)
+        if args.format in FOLDERS:
+            writer = (Masks if args.format == "masks" else Pictures)(Path(args.output), task, info)
         else:
             out = sys.stdout
             if args.output:

@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from PIL import Image
 
 IGNORE = 255
 """The value of pixels without a class: unlabelled, void, or the border between objects."""
@@ -132,6 +133,22 @@ def default_palette(count: int) -> tuple[tuple[int, int, int], ...]:
         return sum((index >> (3 * step + first) & 1) << (7 - step) for step in range(8))
 
     return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(count))
+
+
+def palette_image(mask: np.ndarray, palette: tuple[tuple[int, int, int], ...]) -> "Image.Image":
+    """Return class ids (H, W), uint8, as an image with a palette, whose indices are the ids; `IGNORE` is light gray.
+
+    Args:
+        mask: class ids and `IGNORE`.
+        palette: (r, g, b) of each class; empty takes `default_palette`.
+    """
+    from PIL import Image
+
+    colours = [*palette, *default_palette(256)[len(palette) :]]
+    colours[IGNORE] = (224, 224, 192)
+    image = Image.frombytes("P", mask.shape[::-1], np.ascontiguousarray(mask, np.uint8).tobytes())
+    image.putpalette([value for colour in colours for value in colour])
+    return image
 
 
 def _as_gray(contents: "tf.Tensor") -> "tf.Tensor":

@@ -6,6 +6,7 @@ The resized uint8 image is the common currency: augmentation, `predict`, SavedMo
 import tensorflow as tf
 
 from kcnn.data.decode import set_channels
+from kcnn.data.masks import resize_mask
 from kcnn.recipe import Preprocess
 
 
@@ -49,3 +50,12 @@ def normalise(images: tf.Tensor, record: Preprocess) -> tf.Tensor:
 def prepare(images: tf.Tensor, record: Preprocess) -> tf.Tensor:
     """Decoded uint8 (..., H, W, C) -> uint8 at the record's size and channels, the common currency."""
     return resize(to_channels(images, record), record)
+
+
+def prepare_example(example: dict[str, tf.Tensor], record: Preprocess, target: str) -> dict[str, tf.Tensor]:
+    """Return "image" as `prepare` makes it, and `target`, a key of `example`, where it is "mask" at that size too."""
+    found = example[target]
+    return {
+        "image": prepare(example["image"], record),
+        target: resize_mask(found, record.size) if target == "mask" else found,
+    }

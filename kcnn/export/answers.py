@@ -5,9 +5,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+import numpy as np
+
+from kcnn.errors import ConfigError
 from kcnn.export.predict import Prediction
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from kcnn.data.source import Info
     from kcnn.tasks.task import Task
 
@@ -23,14 +28,15 @@ class Writer(Protocol):
 
 
 class JsonLines:
-    """One JSON object a line: "file", then the values of the prediction or "error"."""
+    """One JSON object a line: "file", then the plain values of the prediction or "error"; arrays are for pictures."""
 
     def __init__(self, out: TextIO):
         self._out = out
 
     def write(self, answer: Prediction) -> None:
         """Write one line, at once."""
-        record = {"file": answer.file, **(answer.values or {"error": answer.error})}
+        values = answer.values or {"error": answer.error}
+        record = {"file": answer.file, **{k: v for k, v in values.items() if not isinstance(v, np.ndarray)}}
         self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._out.flush()
 
@@ -88,14 +94,16 @@ class Pictures:
 
     def write(self, answer: Prediction) -> None:
         """Draw one answer."""
-        from PIL import Image
-
         self._count += 1
         if answer.values is None or answer.image is None:
             self._errors.append(f"{answer.file}: {answer.error}\n")
             return
-        picture = self._task.draw(answer.image, answer.values, self._info)
-        Image.fromarray(picture).save(self._folder / f"{self._count:05d}_{Path(answer.file).stem}.png")
+        self._picture(answer).save(self._folder / f"{self._count:05d}_{Path(answer.file).stem}.png")
+
+    def _picture(self, answer: Prediction) -> "Image.Image":
+        from PIL import Image
+
+        return Image.fromarray(self._task.draw(answer.image, answer.values, self._info))
 
     def close(self) -> None:
         """Write the list of errors."""
@@ -103,5 +111,23 @@ class Pictures:
             (self._folder / "errors.txt").write_text("".join(self._errors), encoding="utf-8", errors="replace")
 
 
+class Masks(Pictures):
+    """The same for the class of each pixel: PNGs whose palette index is the class id, as big as the image.
+
+    Raises:
+        ConfigError: at the first answer, where the task gives none.
+    """
+
+    def _picture(self, answer: Prediction) -> "Image.Image":
+        from kcnn.data.masks import palette_image
+
+        mask = (answer.values or {}).get("mask")
+        if mask is None:
+            raise ConfigError(f"{self._task.name} gives no masks; take --format=pictures.")
+        return palette_image(mask, self._info.palette)
+
+
 def _nested(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value))
+    return isinstance(value, (dict, np.ndarray)) or (
+        isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )

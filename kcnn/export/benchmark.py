@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Row:
         bytes: of the file, or of all files of the format.
         p50, p90: milliseconds for one image.
         images_per_second: one after the other, at the median.
-        accuracy, agreement: 0..1, and difference: the largest from Keras; None where no data could be read.
+        scores: how good it is, as the task measures it; agreement: 0..1, and difference: the largest from Keras. Empty
+            and None where no data could be read.
     """
 
     format: str
@@ -36,7 +37,7 @@ class Row:
     p50: float
     p90: float
     images_per_second: float
-    accuracy: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
     agreement: float | None = None
     difference: float | None = None
 
@@ -48,7 +49,7 @@ def benchmark(
 
     Args:
         folder: a bundle, or `saved_models/NAME` for its newest version.
-        images: test images for accuracy and difference.
+        images: test images for scores and difference.
         seconds: of timing per row, about.
         warn: is told when the data cannot be read; then report.json's figures stand in, timed on random pixels.
 
@@ -106,7 +107,7 @@ def _examples(recipe: Any, info: Any, images: int, warn: Callable[[str], object]
         source = open_data(recipe, info)
         return sample(source.split(source.held_out), recipe.preprocess, images)
     except KcnnError as error:
-        warn(f"{error} Accuracy and difference are those of {REPORT}.")
+        warn(f"{error} Scores and differences are those of {REPORT}.")
         return None
 
 
@@ -116,19 +117,22 @@ def _compared(opened: dict[tuple[str, int], Runner], signature: Any, examples: d
     found = {}
     for (name, _), runner in opened.items():
         if name not in found:
-            found[name] = _figures(
-                parity.compare(signature, keras, runner.predict(examples["image"]), examples).plain()
-            )
+            same = parity.compare(signature, keras, runner.predict(examples["image"]), examples)
+            found[name] = {"scores": same.scores, "agreement": same.agreement, "difference": same.difference}
     return found
 
 
-def _reported(folder: Path) -> dict[str, dict[str, float]]:
+def _reported(folder: Path) -> dict[str, dict[str, Any]]:
     try:
-        formats = json.loads((folder / REPORT).read_text(encoding="utf-8"))["formats"]
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        names, formats = report["scores"], report["formats"]
     except (OSError, ValueError, KeyError):
         return {}
-    return {name: _figures(entry) for name, entry in formats.items()}
-
-
-def _figures(entry: dict[str, float]) -> dict[str, float]:
-    return {name: entry[name] for name in ("accuracy", "agreement", "difference")}
+    return {
+        name: {
+            "scores": {score: entry[score] for score in names},
+            "agreement": entry["agreement"],
+            "difference": entry["difference"],
+        }
+        for name, entry in formats.items()
+    }

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import errno
 import hashlib
 import json
 import os
@@ -87,16 +86,38 @@ def export(
     trained = open_run(run)
     options = options or trained.recipe.export
     name = trained.recipe.name
-    parent = Path(root) / name
-    version = (versions(parent) or [0])[-1] + 1
-    with _nothing_left(parent), atomic.folder(parent / str(version)) as folder:
+    with publish(Path(root), name) as (folder, version):
         runners = _write_formats(trained, folder, options, note)
         report = {"schema": SCHEMA, "name": name, "version": version, "task": trained.recipe.task}
         report |= _check(trained, runners, options, note)
         _write_json(folder / REPORT, report)
-        (folder / CARD).write_text(card.model_card(trained.recipe, trained.facts, report), encoding="utf-8")
-        _write_json(folder / MANIFEST, _manifest(folder, name, version))
-    return parent / str(version)
+        (folder / CARD).write_text(
+            card.model_card(trained.recipe, trained.facts, report, trained.signature.usage), encoding="utf-8"
+        )
+    return Path(root) / name / str(version)
+
+
+@contextlib.contextmanager
+def publish(root: Path, name: str) -> Iterator[tuple[Path, int]]:
+    """Yield an empty folder and the version number under which it appears once the block has filled it.
+
+    It becomes `root/NAME/VERSION/`, one above the newest, with a manifest of what is in it. Where the block or the disk
+    fails, nothing is left behind.
+
+    Raises:
+        ResourceError: no room on the disk, or another export took the version number.
+    """
+    parent = root / name
+    version = (versions(parent) or [0])[-1] + 1
+    try:
+        with atomic.folder(parent / str(version)) as folder:
+            yield folder, version
+            _write_json(folder / MANIFEST, _manifest(folder, name, version))
+    except FileExistsError as error:
+        raise ResourceError(f"another export has just published {error.filename}; run the command again.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            parent.rmdir()  # succeeds only when it is empty
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -155,9 +176,10 @@ def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: 
     examples = sample(trained.source.split(split), trained.facts.preprocess, options.check_images)
     images = examples["image"]
     note(f"export: comparing every format with Keras on {len(images)} images of {split!r}")
-    outputs = {name: runner.predict(images) for name, runner in runners.items()}
+    keras = runners["keras"].predict(images)
     found = {
-        name: parity.compare(trained.signature, outputs["keras"], values, examples) for name, values in outputs.items()
+        name: parity.compare(trained.signature, keras, runner.predict(images), examples)
+        for name, runner in runners.items()
     }
     parity.refuse(found, options.min_agreement)
     calls = {name: (lambda runner=runner: runner.predict(images[:1])) for name, runner in runners.items()}
@@ -169,7 +191,8 @@ def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: 
             entry["ops"] = anatomy(runner.path).ops
         formats[name] = entry
     formats["keras"]["bytes"] = size_of(runners["keras"].path / "weights.safetensors")
-    return {"split": split, "images": len(images), "formats": formats, "machine": _machine()}
+    scores = list(found["keras"].scores)
+    return {"split": split, "images": len(images), "scores": scores, "formats": formats, "machine": _machine()}
 
 
 def size_of(path: Path) -> int:
@@ -217,27 +240,3 @@ def _sha256(file: Path) -> str:
 
 def _write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _nothing_left(parent: Path) -> Iterator[None]:
-    """Turn every library's way to say "disk full" into one error, and remove `parent` if it was made for nothing.
-
-    Raises:
-        ResourceError: no room on the disk, or the version exists by now.
-    """
-    try:
-        yield
-    except FileExistsError as error:
-        raise ResourceError(f"another export has just published {error.filename}; run the command again.") from error
-    except OSError:
-        raise
-    except Exception as error:  # TensorFlow and safetensors have their own classes for a full disk
-        if os.strerror(errno.ENOSPC) not in str(error):
-            raise
-        raise ResourceError(
-            f"cannot write below {parent}: no space left on its disk. Nothing half-written was left; free some room."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            parent.rmdir()  # succeeds only when it is empty

@@ -16,8 +16,8 @@ TITLES = {
 SHOWN_LABELS = 20
 
 
-def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any]) -> str:
-    """Return the README.md of a bundle, from its recipe, its facts and the numbers of report.json."""
+def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any], usage: str) -> str:
+    """Return the README.md of a bundle; `report` is its report.json, `usage` that of its task's signature."""
     shown = ", ".join(facts.labels[:SHOWN_LABELS])
     more = f" and {len(facts.labels) - SHOWN_LABELS} more" if len(facts.labels) > SHOWN_LABELS else ""
     height, width, channels = facts.preprocess.image_shape
@@ -40,11 +40,11 @@ Keras; milliseconds are the median for one image on {report["machine"]["cpus"]} 
 
 ## Run it
 
-{_example(facts, report)}
+{_example(facts, report, usage)}
 
 ## Limits
 
-It knows its {len(facts.labels)} classes only and gives every other image one of them. Scores are not checked
+It knows its {len(facts.labels)} classes only and gives everything else one of them. Scores are not checked
 probabilities. Images unlike its training data (light, camera, people, places) were not tested, nor was fairness.
 
 ## Licence
@@ -54,19 +54,22 @@ The training data's licence: {facts.licence}. It may bind what you do with these
 
 
 def _table(report: dict[str, Any]) -> str:
+    scores = report["scores"]
+    titles = [score.replace("_", " ") for score in scores]
     lines = [
-        "| format | KiB | accuracy | agreement | largest difference | ms |",
-        "|---|---:|---:|---:|---:|---:|",
+        f"| format | KiB | {' | '.join(titles)} | agreement | largest difference | ms |",
+        f"|---|---:|{'---:|' * len(scores)}---:|---:|---:|",
     ]
     for name, entry in report["formats"].items():
+        shares = " | ".join(f"{100 * entry[key]:.2f} %" for key in (*scores, "agreement"))
         lines.append(
-            f"| {TITLES[name]} | {entry['bytes'] / 1024:.0f} | {100 * entry['accuracy']:.2f} % "
-            f"| {100 * entry['agreement']:.2f} % | {entry['difference']:.2g} | {entry['ms']:.2f} |"
+            f"| {TITLES[name]} | {entry['bytes'] / 1024:.0f} | {shares} | {entry['difference']:.2g} "
+            f"| {entry['ms']:.2f} |"
         )
     return "\n".join(lines)
 
 
-def _example(facts: Facts, report: dict[str, Any]) -> str:
+def _example(facts: Facts, report: dict[str, Any], usage: str) -> str:
     """Return ten lines of Python that run the smallest LiteRT file, without kcnn or TensorFlow."""
     files = [name for name in report["formats"] if name not in ("keras", "saved_model")]
     if not files:
@@ -82,6 +85,5 @@ model.allocate_tensors()
 image = Image.open("photo.jpg").convert("{"L" if channels == 1 else "RGB"}").resize(({width}, {height}), 2)  # bilinear
 model.set_tensor(model.get_input_details()[0]["index"], np.uint8(image).reshape(1, {height}, {width}, {channels}))
 model.invoke()
-scores = model.get_tensor(model.get_output_details()[0]["index"])[0]
-print(open("labels.txt").read().split("\\n")[scores.argmax()])
+{usage}
 ```"""

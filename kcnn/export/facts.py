@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from kcnn.errors import ConfigError, ExportError, UnknownNameError
 from kcnn.recipe import Preprocess, from_dict
@@ -26,6 +26,8 @@ class Facts:
         labels: class names, position = id.
         multi_label: every class is answered by itself.
         licence: of the data the model was trained on.
+        palette: (r, g, b) of each class for pictures of masks; empty where the data had none.
+        config: the task's own settings, plain values.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Facts:
     labels: tuple[str, ...]
     multi_label: bool = False
     licence: str = "unknown"
+    palette: tuple[tuple[int, int, int], ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
 
     @property
     def info(self) -> "Info":
@@ -47,6 +51,7 @@ class Facts:
             image_shape=self.preprocess.image_shape,
             licence=self.licence,
             multi_label=self.multi_label,
+            palette=self.palette,
         )
 
 
@@ -59,6 +64,8 @@ def of_run(recipe: "Recipe", info: "Info") -> Facts:
         labels=tuple(info.classes),
         multi_label=info.multi_label,
         licence=info.licence,
+        palette=info.palette,
+        config=json.loads(json.dumps(dataclasses.asdict(recipe.config))) if recipe.config is not None else {},
     )
 
 

@@ -56,7 +56,7 @@ SCHEMA = {
 FEATURE, IMAGE = 1, 2  # union ContentProperties
 NORMALIZATION = 1  # union ProcessUnitOptions
 RGB, GRAYSCALE = 1, 2  # enum ColorSpaceType
-DESCRIPTIONS, TENSOR_AXIS_LABELS = 1, 2  # enum AssociatedFileType
+DESCRIPTIONS, TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS = 1, 2, 3  # enum AssociatedFileType
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def attach(file: Path, facts: Facts) -> None:
     """Put metadata, labels and the record `kcnn.json` into the LiteRT file, which still runs as it did.
 
     The input is described as an image of the given size whose pixels go in unchanged (mean 0, std 1), because
-    the graph itself normalises; every output with one number per label is tied to the labels file. The model's
-    one signature is called "serving_default", as in a SavedModel.
+    the graph itself normalises; every output with one number per label, or of class ids, is tied to the labels file.
+    The model's one signature is called "serving_default", as in a SavedModel.
 
     Raises:
         ExportError: `file` is no LiteRT file.
@@ -102,7 +102,10 @@ def attach(file: Path, facts: Facts) -> None:
     graph = model.subgraphs[0]
     outputs = [graph.tensors[index] for index in graph.outputs]
     names = _output_names(model)
-    described = [describe_output(name, t.shape, len(facts.labels)) for name, t in zip(names, outputs, strict=True)]
+    described = [
+        describe_output(name, tensor.shape, len(facts.labels), ids=_holds_ids(tensor))
+        for name, tensor in zip(names, outputs, strict=True)
+    ]
     model.signatureDefs[0].signatureKey = SIGNATURE.encode()
     model.buffers.append(schema.BufferT(data=bytearray(serialise(describe(facts, described)))))
     model.metadata = [*(model.metadata or []), schema.MetadataT(name=BUFFER, buffer=len(model.buffers) - 1)]
@@ -161,15 +164,28 @@ def describe(facts: Facts, outputs: list[Table]) -> Table:
     )
 
 
-def describe_output(name: str, shape: Sequence[int], labels: int) -> Table:
-    """Return the metadata of one output tensor, tied to the labels when it has one number for each."""
+def _holds_ids(tensor: Any) -> bool:
+    """Whether an output holds whole numbers that stand for nothing else."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    scaled = tensor.quantization is not None and tensor.quantization.scale is not None
+    return tensor.type in (schema.TensorType.UINT8, schema.TensorType.INT32, schema.TensorType.INT64) and not scaled
+
+
+def describe_output(name: str, shape: Sequence[int], labels: int, *, ids: bool = False) -> Table:
+    """Return the metadata of one output tensor, tied to the labels where it has one number for each, or `ids`."""
     fields: dict[str, Any] = {
         "name": name,
         "content": table(
             "Content", content_properties_type=Byte(FEATURE), content_properties=table("FeatureProperties")
         ),
     }
-    if len(shape) and shape[-1] == labels:
+    if ids:
+        fields["stats"] = table("Stats", max=[labels - 1.0], min=[0.0])
+        fields["associated_files"] = [
+            table("AssociatedFile", name=LABELS, description="one class a line", type=Byte(TENSOR_VALUE_LABELS))
+        ]
+    elif len(shape) and shape[-1] == labels:
         fields["stats"] = table("Stats", max=[1.0], min=[0.0])
         fields["associated_files"] = [
             table("AssociatedFile", name=LABELS, description="one class a line", type=Byte(TENSOR_AXIS_LABELS))

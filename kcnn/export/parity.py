@@ -1,16 +1,14 @@
 """Does an exported format still say what Keras says? Measured on real images; publishing depends on it."""
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from kcnn.errors import ExportError
-from kcnn.export.runner import Outputs
-from kcnn.tasks.task import Signature
+from kcnn.tasks.task import Outputs, Signature, share_equal
 
 EXACT = ("saved_model", "fp32")  # formats that compute in float32, as Keras does
-LARGEST_DIFFERENCE = 1e-3  # of theirs, in any output number; measured: about 1e-6
+LARGEST_DIFFERENCE = 1e-3  # of theirs; measured: about 1e-6
 
 
 @dataclass(frozen=True)
@@ -18,20 +16,25 @@ class Parity:
     """One format beside Keras.
 
     Attributes:
-        images: how many were compared.
-        difference: largest absolute difference of any output number.
-        agreement: share of images whose answers are all equal (for a classifier: equal top classes), 0..1.
-        accuracy: share of images whose answers are all right, 0..1.
+        answers: how many were compared: one for each image, or for each pixel.
+        difference: largest absolute difference of any output number; of whole numbers, the share that is unequal.
+        agreement: share of equal answers (of a classifier: equal top classes), 0..1.
+        scores: how good they are, as the task measures it, such as {"accuracy": 0.9}.
     """
 
-    images: int
+    answers: int
     difference: float
     agreement: float
-    accuracy: float
+    scores: dict[str, float]
 
     def plain(self) -> dict[str, float]:
-        """Return the numbers for JSON."""
-        return dataclasses.asdict(self)
+        """Return the numbers for JSON, the scores among them."""
+        return {
+            "answers": self.answers,
+            "difference": self.difference,
+            "agreement": self.agreement,
+            **self.scores,
+        }
 
 
 def compare(signature: Signature, keras: Outputs, other: Outputs, examples: dict[str, np.ndarray]) -> Parity:
@@ -39,22 +42,22 @@ def compare(signature: Signature, keras: Outputs, other: Outputs, examples: dict
 
     Args:
         signature: of the task; says what an answer is and what the truth.
-        keras, other: output name -> float (N, ...).
+        keras, other: output name -> (N, ...).
         examples: stacked examples (N, ...), as the outputs' inputs.
     """
-    differences = [np.abs(other[name].astype(np.float64) - keras[name]).max() for name in signature.outputs]
     answers = signature.answers(other)
     return Parity(
-        images=len(answers),
-        difference=float(np.max(differences)),
-        agreement=_share(answers == signature.answers(keras)),
-        accuracy=_share(answers == signature.truth(examples)),
+        answers=len(answers),
+        difference=float(np.max([_difference(other[name], keras[name]) for name in signature.outputs])),
+        agreement=share_equal(answers, signature.answers(keras)),
+        scores=signature.measure(answers, signature.truth(examples)),
     )
 
 
-def _share(equal: np.ndarray) -> float:
-    """Return the share of rows that are true throughout."""
-    return float(np.mean(equal.reshape(len(equal), -1).all(axis=1)))
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    if other.dtype.kind in "iub":  # class ids: 3 is no nearer to 2 than to 9
+        return float(np.mean(one != other))
+    return float(np.abs(one.astype(np.float64) - other).max())
 
 
 def refuse(found: dict[str, Parity], least: float) -> None:
@@ -82,13 +85,13 @@ def refuse(found: dict[str, Parity], least: float) -> None:
             f"nothing was published: {names} differs from Keras, more than the {LARGEST_DIFFERENCE:g} allowed to a "
             "format in float32. A layer computes something else once exported; look at the model's custom layers."
         )
-    bad = {name: p for name, p in found.items() if p.agreement < least and (1 - p.agreement) * p.images > 1.5}
+    bad = {name: p for name, p in found.items() if p.agreement < least and (1 - p.agreement) * p.answers > 1.5}
     if bad:
         names = ", ".join(f"{name} ({100 * p.agreement:.2f} %)" for name, p in bad.items())
         good = [name for name in found if name not in bad and name not in ("keras", "saved_model")] or ["fp32"]
-        count = next(iter(bad.values())).images
+        count = next(iter(bad.values())).answers
         raise ExportError(
-            f"nothing was published: of {count} test images, {names} agree(s) with Keras on less than "
+            f"nothing was published: of {count} answers to test images, {names} agree(s) with Keras on less than "
             f"{100 * least:g} %. Export the run without it (kcnn export RUN --formats={','.join(good)}), accept less "
             "(--min_agreement), or calibrate on more images (--set export.calibration=500 in training)."
         )

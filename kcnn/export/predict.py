@@ -13,16 +13,17 @@ import numpy as np
 from kcnn.data.folder import images_below
 from kcnn.errors import DataError
 from kcnn.export.runner import Runner
+from kcnn.recipe import from_dict
 
 if TYPE_CHECKING:
-    from kcnn.tasks.task import Task
+    from kcnn.tasks.task import Outputs, Task
 
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one file: `values`, plain and as the task decodes them, or `error`, one line.
+    """The answer for one file: `values` as the task decodes them, or `error`, one line.
 
     `image` is the picture itself, uint8 (H, W, 3), upright.
     """
@@ -49,31 +50,50 @@ def find_files(names: Iterable[str]) -> Iterator[str]:
 
 
 def predict_files(runner: Runner, task: "Task", files: Iterable[str]) -> Iterator[Prediction]:
-    """Yield one `Prediction` per file, in order, reading `BATCH` of them at a time.
+    """Yield one `Prediction` per file, in order, reading `BATCH` of them at a time where the task takes resized images.
 
     Args:
         runner: an open model.
         task: that of `runner.facts`.
         files: paths; JPEG, PNG, GIF or BMP.
     """
-    read = reader(runner)
-    names = iter(files)
-    while batch := list(itertools.islice(names, BATCH)):
+    read, names = reader(runner), iter(files)
+    answer = _resized(runner) if task.whole is None else _whole(runner, task)
+    while batch := list(itertools.islice(names, BATCH if task.whole is None else 1)):
         found = [read(name) for name in batch]
-        readable = [pixels for _, pixels in found if pixels is not None]
-        outputs = runner.predict(np.stack(readable)) if readable else {}
-        row = itertools.count()
+        outputs = answer([(prediction.image, pixels) for prediction, pixels in found if pixels is not None])
         for prediction, pixels in found:
             if pixels is None:
                 yield prediction
                 continue
-            at = next(row)
-            one = {name: values[at] for name, values in outputs.items()}
+            one = next(outputs)
             if not all(np.isfinite(values).all() for values in one.values()):
                 yield Prediction(prediction.file, error="the model's answer is not finite; train or export it again")
                 continue
             values = task.decode(one, runner.facts.info, prediction.image.shape[:2])
             yield Prediction(prediction.file, values, None, prediction.image)
+
+
+Images = list[tuple[np.ndarray, np.ndarray]]  # as they are, and resized
+
+
+def _resized(runner: Runner) -> Callable[[Images], Iterator["Outputs"]]:
+    def answer(images: Images) -> Iterator["Outputs"]:
+        outputs = runner.predict(np.stack([pixels for _, pixels in images])) if images else {}
+        for row in range(len(images)):
+            yield {name: values[row] for name, values in outputs.items()}
+
+    return answer
+
+
+def _whole(runner: Runner, task: "Task") -> Callable[[Images], Iterator["Outputs"]]:
+    config = from_dict(task.config, runner.facts.config)
+
+    def answer(images: Images) -> Iterator["Outputs"]:
+        for image, _ in images:
+            yield task.whole(runner.raw or runner.predict, image, runner.preprocess, config)
+
+    return answer
 
 
 def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | None]]:

@@ -15,13 +15,13 @@ from kcnn.export import facts as facts_file
 from kcnn.export import flatbuffer
 from kcnn.export.facts import Facts
 from kcnn.recipe import Preprocess
+from kcnn.tasks.task import Outputs
 
 BATCH = 32
 MANIFEST = "manifest.json"
 SAVED_MODEL = "saved_model"
 LITERT = ("fp32", "fp16", "dynamic", "int8")
 FORMATS = ("keras", SAVED_MODEL, *LITERT)
-Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Runner:
         format: one of `FORMATS`; "tflite" for a file by itself.
         facts: name, task, preprocessing and labels.
         outputs: output names.
+        raw: of a Keras model: what it gives for such images before the signature's `finish`; None for other formats.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Runner:
     facts: Facts
     outputs: tuple[str, ...]
     _call: Callable[[np.ndarray], Outputs]
+    raw: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def preprocess(self) -> Preprocess:
@@ -57,7 +59,7 @@ class Runner:
         Args:
             images: uint8 (N, H, W, C) of `preprocess.image_shape`, RGB or gray, N >= 1.
 
-        Returns: output name -> float32 array (N, ...); integer outputs are scaled back.
+        Returns: output name -> array (N, ...), float32 or class ids; quantised outputs are scaled back.
 
         Raises:
             ShapeError: `images` has another shape or type.
@@ -179,7 +181,18 @@ def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return finished(model, signature, normalise(images, facts.preprocess))
 
-    return Runner(folder, "keras", facts, tuple(signature.outputs), lambda images: _in_batches(run, images))
+    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)])
+    def raw(images: tf.Tensor) -> tf.Tensor:
+        return model(normalise(images, facts.preprocess), training=False)
+
+    return Runner(
+        path=folder,
+        format="keras",
+        facts=facts,
+        outputs=tuple(signature.outputs),
+        _call=lambda images: _in_batches(run, images),
+        raw=lambda images: np.asarray(raw(tf.constant(images))),
+    )
 
 
 def open_saved_model(folder: Path) -> Runner:
@@ -266,8 +279,14 @@ def _litert_facts(file: Path, inputs: list[dict], outputs: list[dict]) -> Facts:
         return facts_file.from_json(text, f"{facts_file.FILE} in {file}")
     if facts_file.FILE.encode() in file.read_bytes():  # the metadata names it, so it was there once
         raise ExportError(f"{flatbuffer.broken(file)} The archive of labels behind the model is missing.")
+    scores = tuple(int(size) for size in outputs[0]["shape"])
+    if len(scores) != 2:
+        raise ExportError(
+            f"{file} was not written by kcnn and gives {scores}, but only scores of classes (1, classes) can be named "
+            "without knowing what they mean."
+        )
     order = "gray" if shape[3] == 1 else "rgb"
-    labels = tuple(str(index) for index in range(int(outputs[0]["shape"][-1])))
+    labels = tuple(str(index) for index in range(scores[1]))
     return Facts(
         name=file.stem,
         task="classification",

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kcnn.data.preprocess import prepare
+from kcnn.data.preprocess import prepare_example
 from kcnn.data.source import Split
 from kcnn.errors import DataError
 from kcnn.recipe import Preprocess
@@ -14,7 +14,8 @@ def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray
 
     Splits are often sorted by class; even steps see every class. Unreadable images are left out.
 
-    Returns: example key -> stacked array; "image" is uint8 (N, H, W, C) as `record` says.
+    Returns: stacked arrays; "image" is uint8 (N, H, W, C) as `record` says, `split.target` (N,) labels and the like, or
+        masks of that size.
 
     Raises:
         DataError: no image of the sample can be read.
@@ -22,8 +23,7 @@ def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray
     indices = np.unique(np.linspace(0, split.size - 1, min(count, split.size)).round().astype(np.int64))
 
     def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        example = split.read(index)
-        return {**example, "image": prepare(example["image"], record)}
+        return prepare_example(split.read(index), record, split.target)
 
     examples = tf.data.Dataset.from_tensor_slices(indices).map(read, num_parallel_calls=tf.data.AUTOTUNE)
     found = list(examples.ignore_errors().as_numpy_iterator())

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kcnn import recipe as recipes
 from kcnn.data import open_source
-from kcnn.data.preprocess import prepare
+from kcnn.data.preprocess import normalise, prepare_example
 from kcnn.data.source import Source
 from kcnn.recipe import Data, Model, Preprocess, Recipe, Train
 from kcnn.tasks import TASKS
@@ -129,7 +129,11 @@ def check_learning(task: Task, recipe: Recipe, source: Source, model: keras.Mode
     where = f"task {task.name!r}: compile"
     batch = next(iter(task.dataset(recipe, source, "train", training=True)))
     start = [variable.numpy() for variable in model.variables]
-    counts = np.ones(max(len(source.info.classes), 1), "int64")
+    counts = task.class_counts(recipe, source.info, source.split("train"))
+    expect(
+        counts.dtype == np.int64 and counts.shape == (len(source.info.classes),),
+        f"task {task.name!r}: class_counts gives {counts.dtype} {counts.shape} but must give int64 (classes,).",
+    )
     tried = []
     for rate in LEARNING_RATES:
         _restore(model.variables, start)
@@ -173,17 +177,25 @@ def check_signature(task: Task, recipe: Recipe, source: Source, model: keras.Mod
         worst = float(np.max(np.abs(np.asarray(exported[name], "float64") - value), initial=0.0))
         expect(worst <= 1e-5, f"{where}: exported {name!r} differs from eager by {worst:.3g}; the bar is 1e-5.")
     examples = [split.read(tf.constant(i, tf.int64)) for i in range(len(keras.tree.flatten(inputs)[0]))]
-    examples = [{**example, "image": prepare(example["image"], recipe.preprocess)} for example in examples]
+    examples = [prepare_example(example, recipe.preprocess, split.target) for example in examples]
     truth = signature.truth({key: np.stack([np.asarray(e[key]) for e in examples]) for key in examples[0]})
     answers = signature.answers(eager)
     expect(
         np.shape(answers) == np.shape(truth),
         f"{where}: answers have shape {np.shape(answers)} but truth {np.shape(truth)}; they are compared one by one.",
     )
+    scores = signature.measure(answers, truth)
+    expect(
+        all(isinstance(score, float) and 0 <= score <= 1 for score in scores.values()),
+        f"{where}: measure gives {scores} but must give numbers in 0..1.",
+    )
 
 
 def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
-    """`decode` gives a dict of plain values; `draw` makes a uint8 (H, W, 3) picture of prediction and target."""
+    """`decode` gives plain values and arrays; `draw` makes a uint8 (H, W, 3) picture of prediction and target.
+
+    Where the task answers for whole images, it does so in their own pixels, wide or high.
+    """
     where = f"task {task.name!r}"
     example = source.split(source.held_out).read(tf.constant(0, tf.int64))
     example = {key: np.asarray(value) for key, value in example.items()}
@@ -191,12 +203,21 @@ def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model
     outputs = task.signature(recipe, source.info).finish(model(inputs, training=False))
     first = {name: np.asarray(value)[0] for name, value in outputs.items()}
     prediction = task.decode(first, source.info, example["image"].shape[:2])
-    _expect_plain(prediction, f"{where}: decode gives")
+    _expect_decoded(prediction, f"{where}: decode gives")
     for what, answer in (("a prediction", prediction), ("a target", example)):
         picture = task.draw(example["image"], answer, source.info)
         form = f"{getattr(picture, 'dtype', type(picture).__name__)} {getattr(picture, 'shape', '')}"
         right = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)
         expect(right, f"{where}: draw of {what} gives {form} but must give uint8 (H, W, 3).")
+    if task.whole is None:
+        return
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return np.asarray(model(normalise(tf.constant(images), recipe.preprocess), training=False))
+
+    for size in ((1, 1), (5, 300)):
+        outputs = task.whole(run, np.zeros((*size, 3), "uint8"), recipe.preprocess, recipe.config)
+        _expect_decoded(task.decode(outputs, source.info, size), f"{where}: decode of the outputs of whole gives")
 
 
 def check_evaluate(task: Task, recipe: Recipe, source: Source, model: keras.Model) -> None:
@@ -209,6 +230,11 @@ def check_evaluate(task: Task, recipe: Recipe, source: Source, model: keras.Mode
     found = sum(len(batch[0]) for batch in _batches(task.dataset(recipe, source, split, training=False, bad=bad)))
     size = source.split(split).size - 1
     expect(found == size, f"task {task.name!r}: dataset(bad={{0}}) gives {found} examples but must give {size}.")
+
+
+def _expect_decoded(prediction: Any, what: str) -> None:
+    expect(isinstance(prediction, dict), f"{what} {type(prediction).__name__} but must give a dict.")
+    _expect_plain({k: v for k, v in prediction.items() if not isinstance(v, np.ndarray)}, what)
 
 
 def _expect_plain(value: Any, what: str) -> None:

@@ -73,6 +73,27 @@ class Job:
         steps = -(-examples // self.recipe.train.batch_size)
         return strategy.validation(self.strategy, self._dataset("validation", training=False), steps)
 
+    def batch(self, step: int) -> Any:
+        """Return the training batch of step `step` (from 0), whole, as one replica would get it."""
+        return next(iter(self._dataset("train", training=True, start_step=step)))
+
+    def examples(self, step: int) -> np.ndarray:
+        """Return which examples of the training split step `step` (from 0) trains on, in the batch's order.
+
+        They are those of `kcnn.data.pipeline.training`, which the tasks of kcnn read by.
+        """
+        import tensorflow as tf
+
+        from kcnn.data import order
+
+        train, size = self.recipe.train, self.source.split("train").size
+        kept = np.setdiff1d(np.arange(size), [*self.bad["train"]])
+        epoch, first = divmod(step, self.steps_per_epoch)
+        positions = np.arange(first * train.batch_size, min((first + 1) * train.batch_size, len(kept)))
+        found = order.permutation(tf.constant(positions), seed=train.seed, epoch=tf.constant(epoch), size=len(kept))
+        examples: np.ndarray = kept[found.numpy()]
+        return examples
+
     def element_spec(self) -> Any:
         """Return what a training batch is made of."""
         return self._dataset("train", training=True).element_spec
@@ -80,15 +101,15 @@ class Job:
     def fingerprint(self) -> str:
         """Return a hash of what is trained on, which a resumed run must find again.
 
-        It covers labels, classes, which examples are left out and, where each is a file, the files' names and order;
-        names are relative to the folder that holds them all, so that the data may move. It covers no pixels.
+        It covers labels, classes, which examples are left out and, where each is a file, the names and order of files
+        and masks; names are relative to the folder that holds them all, so that the data may move. It covers no pixels.
         """
         train = self.source.split("train")
         labels = np.ascontiguousarray(train.labels)
         digest = hashlib.sha256(labels.tobytes())
         digest.update(repr((labels.shape, self.source.info.classes, sorted(self.bad["train"]))).encode())
         if train.files:
-            files = [os.path.abspath(file) for file in train.files]
+            files = [os.path.abspath(file) for file in (*train.files, *train.masks)]
             root = os.path.commonpath([os.path.dirname(file) for file in files])
             digest.update("\0".join(os.path.relpath(file, root) for file in files).encode(errors="surrogateescape"))
         return digest.hexdigest()
@@ -127,17 +148,16 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
             "split; set data.validation (0.1 holds out 10 %), or train.patience=0."
         )
-    kept = np.delete(source.split("train").labels, [example.index for example in unreadable["train"]], axis=0)
-    classes = len(source.info.classes)
-    counts = kept.sum(axis=0) if kept.ndim > 1 else np.bincount(kept, minlength=classes)
-    steps = -(-len(kept) // train.batch_size)
+    kept = source.split("train").without({example.index for example in unreadable["train"]})
+    steps = -(-kept.size // train.batch_size)
+    counts = task.class_counts(recipe, source.info, kept)
     keras.utils.set_random_seed(train.seed)
     chosen = strategy.get(train.strategy)
     with chosen.scope(), _precision(train.precision):
         model = task.model(recipe, source.info)
         if train.trunk_rate < 1:
             hold_norms(model)
-        task.compile(model, recipe, steps, counts.astype(np.int64))
+        task.compile(model, recipe, steps, counts)
         model.optimizer.build(model.trainable_variables)
     job = Job(
         recipe=recipe,

@@ -23,7 +23,7 @@ def test_every_format_with_one_and_two_threads(bundle):
         assert row.bytes == report[row.format]["bytes"]
         assert 0 < row.p50 <= row.p90
         assert row.images_per_second == pytest.approx(1000 / row.p50)
-        assert row.accuracy == pytest.approx(report[row.format]["accuracy"])  # the same hundred images
+        assert row.scores == pytest.approx({"accuracy": report[row.format]["accuracy"]})  # the same hundred images
         assert row.difference == pytest.approx(report[row.format]["difference"], rel=0.01, abs=1e-6)
     assert rows[0].p50 > rows[2].p50  # Keras' predict costs more than a LiteRT call
 
@@ -38,7 +38,7 @@ def test_without_the_data_it_reports_what_the_export_measured(bundle, tmp_path):
     assert "gone" in warnings[0]
     assert "report.json" in warnings[0]
     report = json.loads((copy / "report.json").read_text())["formats"]
-    assert [row.accuracy for row in rows] == [report[row.format]["accuracy"] for row in rows]
+    assert [row.scores for row in rows] == [{"accuracy": report[row.format]["accuracy"]} for row in rows]
 
 
 def test_what_is_no_bundle(run, tmp_path):

@@ -126,7 +126,7 @@ def test_no_disk_space_leaves_nothing(run, tmp_path, monkeypatch, module, name):
 
     monkeypatch.setattr(module, name, full)
     options = dataclasses.replace(QUICK, formats=("fp32",) if module is metadata else ())
-    with pytest.raises(ResourceError, match="no space left") as caught:
+    with pytest.raises(ResourceError, match="no space is left") as caught:
         export(run, tmp_path / "out", options=options)
     assert caught.value.exit_code == 3
     assert not list((tmp_path / "out").rglob("*"))
@@ -139,7 +139,7 @@ def test_a_full_disk_reported_by_tensorflow_is_the_same_error(run, tmp_path, mon
         raise tf.errors.ResourceExhaustedError(None, None, "variables.data; No space left on device")
 
     monkeypatch.setattr(bundles, "_write_formats", full)
-    with pytest.raises(ResourceError, match="no space left"):
+    with pytest.raises(ResourceError, match="no space is left"):
         export(run, tmp_path / "out", options=QUICK)
     assert not list((tmp_path / "out").rglob("*"))
 
