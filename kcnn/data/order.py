@@ -22,6 +22,7 @@ class Stream(IntEnum):
     CUTMIX = 7
     MIX_CHOICE = 8
     CUTMIX_PLACE = 9
+    SCALE_CROP = 10
 
 
 def permutation(positions: tf.Tensor, *, seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
