@@ -1,12 +1,18 @@
 """What a file is, told from its first bytes, before any decoder touches it."""
 
+import os
+import stat
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 from kcnn.errors import DataError
 
 MAX_PIXELS = 178_956_970
 """More are refused: as RGB they pass 2**29 bytes, TensorFlow's own limit and twice the one Pillow warns at."""
+
+MAX_BYTES = 1 << 30
+"""Larger files are refused unread: `MAX_PIXELS` of four bytes, uncompressed, are fewer."""
 
 _CONVERT = "convert it to PNG or JPEG"
 _FOREIGN = (  # (offset, magic, what it is, what to do)
@@ -83,6 +89,23 @@ def check_header(contents: bytes) -> Header:
             "make it smaller"
         )
     return Header(kind, width, height)
+
+
+def read_file(path: Path | str, most: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a file; pipes and devices, which may never end, are not opened.
+
+    Raises:
+        OSError: as `open`.
+        DataError: it is no ordinary file, or holds more than `most` bytes.
+    """
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise DataError("it is a folder, not a file; rename or remove it")
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError("it is a pipe, socket or device, not a file; remove it")
+    if found.st_size > most:
+        raise DataError(f"the file has {found.st_size:,} bytes, more than the {most:,} that are read; remove it")
+    return Path(path).read_bytes()
 
 
 def is_cut_short(kind: str, contents: bytes) -> bool:

@@ -71,16 +71,25 @@ LAYOUTS = (  # the first that fits
         "VOC",
         _all(_containing("/annotations/"), _ending(".xml")),
         explanation=f"VOC annotations (Annotations/*.xml): boxes for detection. {ELSEWHERE}",
+        target="boxes",
+    ),
+    Layout(
+        "PASCAL",
+        _all(_containing("/annotation/"), _ending(".txt")),
+        explanation=f"PASCAL annotations of 2005 (Annotation/*.txt): boxes for detection. {ELSEWHERE}",
+        target="boxes",
     ),
     Layout(
         "YOLO",
         _containing("/labels/"),
         explanation=f"YOLO labels (labels/*.txt): boxes for detection. {ELSEWHERE}",
+        target="boxes",
     ),
     Layout(
         "COCO",
         _all(_ending(".json"), _containing("instances_", "annotations", "captions_", "/_annotations.coco")),
         explanation=f"COCO annotations (.json): boxes, masks or captions. {ELSEWHERE}",
+        target="boxes",
     ),
     Layout(
         "captions",
@@ -136,7 +145,7 @@ def recognise(path: str, target: str = "") -> Layout:
             return layout
     if target:
         raise DataError(
-            f"{path} has no {target}s in a layout that kcnn knows ({', '.join(names[:3]) or 'it is empty'})."
+            f"{path} has no {target} in a layout that kcnn knows ({', '.join(names[:3]) or 'it is empty'})."
         )
     if any(child.is_dir() for child in visible(root)) and not names:
         return next(layout for layout in LAYOUTS if layout.name == "ImageFolder")  # its opener explains what is empty

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kcnn.data.headers import read_file
 from kcnn.data.masks import Coding
 from kcnn.data.source import Split
 
@@ -64,7 +64,7 @@ def file_split(files: Sequence[str], labels: np.ndarray) -> Split:
         labels=labels,
         names=lambda index: files[index],
         files=tuple(files),
-        contents=lambda index: Path(files[index]).read_bytes(),
+        contents=lambda index: read_file(files[index]),
     )
 
 
@@ -94,7 +94,7 @@ def mask_split(files: Sequence[str], masks: Sequence[str], coding: Coding) -> Sp
         labels=np.zeros((len(files), 0), np.uint8),
         names=lambda index: files[index],
         files=tuple(files),
-        contents=lambda index: Path(files[index]).read_bytes(),
+        contents=lambda index: read_file(files[index]),
         target="mask",
         masks=tuple(masks),
         coding=coding,

@@ -34,8 +34,38 @@ def mask(segmentation: Any, height: int, width: int) -> np.ndarray:
     return polygons.fill(segmentation, height, width)
 
 
+def sound(segmentation: Any, height: int, width: int) -> tuple[Any, str]:
+    """Leave out what `mask` would refuse, without filling anything.
+
+    Args:
+        segmentation, height, width: as `mask`; None for an object that has none.
+
+    Returns: (the segmentation without its bad polygons, None where nothing is left; why the first one is bad, or "").
+    """
+    if segmentation is None or segmentation == []:
+        return None, ""
+    fault, good = "", []
+    parts = segmentation if isinstance(segmentation, (list, tuple)) else [segmentation]
+    for part in parts:
+        try:
+            check_runs(part, height, width) if isinstance(part, dict) else polygons.points(part)
+        except DataError as error:
+            fault = fault or str(error)
+        else:
+            good.append(part)
+    whole = good if isinstance(segmentation, (list, tuple)) else segmentation
+    return (whole if good else None), fault
+
+
 def decode(rle: dict[str, Any], height: int, width: int) -> np.ndarray:
     """Return the mask of run lengths; arguments, result and errors as `mask`."""
+    runs = check_runs(rle, height, width)
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def check_runs(rle: dict[str, Any], height: int, width: int) -> np.ndarray:
+    """Return the run lengths, int64 (N,), that `decode` repeats; errors as `mask`."""
     check_side(height, width)
     size = rle.get("size")
     if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
@@ -44,8 +74,7 @@ def decode(rle: dict[str, Any], height: int, width: int) -> np.ndarray:
     runs = _unpacked(counts) if isinstance(counts, (str, bytes)) else _plain(counts)
     if int(runs.sum()) != height * width:
         raise DataError(f"the runs of a mask sum to {int(runs.sum()):,} pixels, but {height} x {width} are needed.")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(width, height).T
+    return runs
 
 
 def check_side(height: int, width: int) -> None:
