@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from kcnn.errors import ResourceError
+from kcnn.errors import KcnnError, ResourceError
 
 _REFUSED = {
     errno.ENOSPC: "no space is left on its disk",
@@ -20,6 +20,7 @@ _REFUSED = {
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
 }
+_SPELLED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # libraries have their own classes for these
 
 
 @contextlib.contextmanager
@@ -59,7 +60,10 @@ def discard(target: Path) -> None:
     with _explained(target):
         aside = target.with_name(f"{target.name}.tmp-{os.getpid()}")
         os.rename(target, aside)
-        shutil.rmtree(aside)
+        try:
+            shutil.rmtree(aside)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def clear_leftovers(place: Path) -> None:
@@ -117,10 +121,22 @@ def _sync(path: Path) -> None:
 def _explained(target: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno not in _REFUSED:
+    except KcnnError:
+        raise
+    except Exception as error:
+        reason = _refusal(error, target.parent)
+        if not reason:
             raise
         raise ResourceError(
-            f"cannot write {target}: {_REFUSED[error.errno]}. Nothing half-written was left; "
+            f"cannot write {target}: {reason}. Nothing half-written was left; "
             "mend that, or choose another place, and run the same command again."
         ) from error
+
+
+def _refusal(error: Exception, place: Path) -> str:
+    """Say why nothing can be written below `place`, "" where `error` is of another kind or about another place."""
+    if not isinstance(error, OSError):
+        return next((_REFUSED[number] for number in _SPELLED if os.strerror(number) in str(error)), "")
+    about = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    elsewhere = about and not Path(about).is_relative_to(place) and os.path.isabs(about) == place.is_absolute()
+    return "" if elsewhere or error.errno is None else _REFUSED.get(error.errno, "")

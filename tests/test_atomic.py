@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults.calls import Faults, Killed
+from faults.calls import count, failing, killed
 
 from kcnn import atomic
 from kcnn.errors import ResourceError
@@ -33,27 +33,23 @@ FOLDER_AFTER = {"file": b"old", "new/a": b"a" * 1000, "new/sub/b": b"b"}
 CASES = [(write_file, FILE_AFTER), (write_folder, FOLDER_AFTER)]
 
 
-def calls_of(write, place, monkeypatch):
+def calls_of(write, place):
     place.mkdir()
     (place / "file").write_text("old")
-    with monkeypatch.context() as patch:
-        faults = Faults(patch)
-        write(place)
-    return faults.count
+    return len(count(lambda: write(place)))
 
 
 @pytest.mark.parametrize(("write", "after"), CASES)
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_failing_call_leaves_the_old_state_and_no_rest(tmp_path, monkeypatch, write, after, number):
-    total = calls_of(write, tmp_path / "count", monkeypatch)
+def test_a_failing_call_leaves_the_old_state_and_no_rest(tmp_path, write, after, number):
+    total = calls_of(write, tmp_path / "count")
     assert total >= 5  # open, fsync of file and folder, rename at least
     for at in range(1, total + 1):
         place = tmp_path / f"at{at}"
         place.mkdir()
         (place / "file").write_text("old")
         error = None
-        with monkeypatch.context() as patch:
-            Faults(patch, at, number)
+        with failing(at, number):
             try:
                 write(place)
             except ResourceError as caught:
@@ -70,17 +66,14 @@ def test_a_failing_call_leaves_the_old_state_and_no_rest(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(("write", "after"), CASES)
-def test_a_kill_at_any_call_leaves_old_or_new(tmp_path, monkeypatch, write, after):
-    total = calls_of(write, tmp_path / "count", monkeypatch)
+def test_a_kill_at_any_call_leaves_old_or_new(tmp_path, write, after):
+    total = calls_of(write, tmp_path / "count")
     seen = set()
     for at in range(1, total + 1):
         place = tmp_path / f"at{at}"
         place.mkdir()
         (place / "file").write_text("old")
-        with monkeypatch.context() as patch:
-            Faults(patch, at)
-            with pytest.raises(Killed):
-                write(place)
+        assert killed(lambda place=place: write(place), at)
         visible = {name: content for name, content in state(place).items() if ".tmp-" not in name}
         assert visible in (FILE_BEFORE, after), f"call {at}"
         seen.add(visible == after)

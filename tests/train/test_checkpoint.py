@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from faults.calls import Faults, Killed
+from faults.calls import count, failing, killed
 
 from kcnn.errors import CheckpointError, ResourceError
 from kcnn.train import checkpoint
@@ -150,24 +150,18 @@ def test_prune_keeps_the_newest_and_the_best(tmp_path):
     assert checkpoint.steps(tmp_path) == [40, 30, 10]
 
 
-def count_calls(folder, monkeypatch):
+def count_calls(folder):
     save(folder, 10)
-    with monkeypatch.context() as patch:
-        faults = Faults(patch)
-        save(folder, 20)
-    return faults.count
+    return len(count(lambda: save(folder, 20)))
 
 
-def test_a_kill_at_any_call_of_a_save_leaves_the_old_or_the_new(tmp_path, monkeypatch):
-    total = count_calls(tmp_path / "count", monkeypatch)
+def test_a_kill_at_any_call_of_a_save_leaves_the_old_or_the_new(tmp_path):
+    total = count_calls(tmp_path / "count")
     outcomes = []
     for at in range(1, total + 1):
         folder = tmp_path / f"at{at}"
         save(folder, 10)
-        with monkeypatch.context() as patch:
-            Faults(patch, at)
-            with pytest.raises(Killed):
-                save(folder, 20)
+        assert killed(lambda folder=folder: save(folder, 20), at)
         newest = checkpoint.steps(folder)[0]
         assert_is(checkpoint.newest(folder, never), newest)
         outcomes.append(newest)
@@ -177,15 +171,13 @@ def test_a_kill_at_any_call_of_a_save_leaves_the_old_or_the_new(tmp_path, monkey
     print(f"{total} calls, each the last one once")
 
 
-def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch):
-    total = count_calls(tmp_path / "count", monkeypatch)
+def test_a_full_disk_keeps_the_last_good_one(tmp_path):
+    total = count_calls(tmp_path / "count")
     for at in range(1, total + 1):
         folder = tmp_path / f"at{at}"
         save(folder, 10)
-        with monkeypatch.context() as patch:
-            Faults(patch, at, 28)
-            with contextlib.suppress(ResourceError):  # to make a folder that is there may fail
-                save(folder, 20)
+        with failing(at, 28), contextlib.suppress(ResourceError):  # to make a folder that is there may fail
+            save(folder, 20)
         assert not list(folder.glob("*.tmp-*"))
         assert_is(checkpoint.newest(folder, never), checkpoint.steps(folder)[0])
         save(folder, 20)
