@@ -1,8 +1,10 @@
 """Networks with weights: what ImageNet taught, a file of your own, a repository on the Hugging Face hub."""
 
 import contextlib
+import dataclasses
 import importlib
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ class Pretrained:
     weights: "Weights"
     table: "Table"
     preprocess: Preprocess | None = None
+    trunk: str = ""  # the classifier that they are of, where the network only starts with it
 
     @property
     def head_name(self) -> str:
@@ -56,11 +59,19 @@ class Pretrained:
     def into(self, model: "keras.Model") -> bool:
         """Copy the weights into `model`; return whether its head was filled too, which needs equal classes.
 
+        Weights of a classifier reach those layers of a network on its trunk that are called as the classifier's; a
+        dense layer's become those of the convolution that replaces it.
+
         Raises:
             WeightsError: they are of another network.
         """
         from kcnn.weights.transplant import transplant
 
+        if self.trunk:
+            classifier = models.build(self.trunk, num_classes=self.classes)
+            transplant(classifier, self.weights, self.table)
+            share(classifier, model)
+            return False
         head = model.output_shape[-1] == self.classes
         transplant(model, self.weights, self.table, head=head)
         return head
@@ -75,7 +86,8 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
             a `.safetensors` file (kcnn's or PyTorch's), an `.h5` file of keras.applications, a run or bundle folder.
         **arguments: of the family's `build`: `num_classes` (int) and `image_shape` (height, width, channels; None
             where any size will do). With other `num_classes` than the weights have, the trunk is theirs and the head
-            new. The defaults are those of the paper, or of the weights.
+            new; so too where a segmentation network gets the weights of its classifier. The defaults are those of the
+            paper, or of the weights.
 
     Returns: a model from (N, H, W, C) float images, already preprocessed (`kcnn.preprocess` says how), to
         (N, num_classes) logits.
@@ -103,7 +115,8 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
             actual=shape,
         )
     found = find(name, weights)
-    arguments.setdefault("num_classes", found.classes)
+    if not found.trunk:
+        arguments.setdefault("num_classes", found.classes)
     model = models.build(name, **arguments)
     found.into(model)
     return model
@@ -123,7 +136,8 @@ def preprocess(name: str, weights: str | Path = "imagenet") -> Preprocess:
         ResourceError: the repository cannot be reached.
     """
     models.MODELS.get(name)
-    found = _record(name).preprocess if weights == "imagenet" else find(name, weights).preprocess
+    known = weights == "imagenet"
+    found = _record(trunk_of(name) or name).preprocess if known else find(name, weights).preprocess
     if found is None:
         raise WeightsError(
             f"{weights} does not say which pixels it expects. Give the run or bundle folder that it comes from, or "
@@ -139,9 +153,9 @@ def find(name: str, weights: str | Path) -> Pretrained:
         UnknownNameError: there are no ImageNet weights of that network.
         WeightsError, ResourceError: as `build`.
     """
-    text = str(weights)
+    text, trunk = str(weights), trunk_of(name)
     if text == "imagenet":
-        record = _record(name)
+        record = _record(trunk or name)
         if record.library == "timm":
             return _from_hub(name, record.source, None)
         return _from_keras(name, record.source, dict(record.arguments), record.preprocess)
@@ -150,6 +164,35 @@ def find(name: str, weights: str | Path) -> Pretrained:
     if text.startswith("hf:"):
         raise WeightsError(f"weights is {text!r} but must be hf:OWNER/REPOSITORY, as in hf:timm/resnet18.tv_in1k.")
     return _from_file(name, Path(text).expanduser())
+
+
+def trunk_of(name: str) -> str:
+    """Return the classifier whose layers a network starts with, by its row's `trunk`; "" where it is one itself.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    make = models.MODELS.get(name)
+    row = getattr(importlib.import_module(make.__module__), "SPECS", {}).get(name)
+    return getattr(row, "trunk", "")
+
+
+def share(classifier: "keras.Model", model: "keras.Model") -> None:
+    """Copy weights between layers of equal names, but for the closing one.
+
+    Raises:
+        WeightsError: a layer has another number of weights.
+    """
+    theirs = {layer.name: layer for layer in classifier.layers if layer.weights and layer.name != "logits"}
+    for layer in model.layers:
+        if layer.name in theirs:
+            values = theirs[layer.name].get_weights()
+            if [value.size for value in values] != [math.prod(weight.shape) for weight in layer.weights]:
+                raise WeightsError(
+                    f"{model.name}: layer {layer.name!r} has weights {[tuple(w.shape) for w in layer.weights]} but "
+                    f"{classifier.name}'s are {[value.shape for value in values]}. Build it with its channels."
+                )
+            layer.set_weights([v.reshape(w.shape) for v, w in zip(values, layer.weights, strict=True)])
 
 
 def _is_imagenet(weights: str | Path) -> bool:
@@ -180,7 +223,8 @@ def _from_keras(name: str, source: str, arguments: dict[str, Any], pixels: Prepr
             f"the ImageNet weights of {name} cannot be downloaded: {error}. "
             f"Without a network, put {file} into {where}, or give weights= a file."
         ) from error
-    return Pretrained(KerasWeights.of(twin), tables(name)["keras"], pixels)
+    trunk = trunk_of(name)
+    return Pretrained(KerasWeights.of(twin), tables(trunk or name)["keras"], pixels, trunk)
 
 
 def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
@@ -231,6 +275,8 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
     """
     from kcnn.weights.records import pixels_of
 
+    if (trunk := trunk_of(name)) and _of_classifier(trunk, weights):
+        return dataclasses.replace(recognise(trunk, weights, source, pixels), trunk=trunk)
     listed = set(weights.names())
     for library, table in tables(name).items():
         found = Pretrained(weights, table, pixels or pixels_of(name, library))
@@ -253,6 +299,18 @@ def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | N
         f"{source} does not end as {name} does in any library known here ({', '.join(tables(name))}). "
         "It is of another network, or has lost its head."
     )
+
+
+def _of_classifier(trunk: str, weights: "Weights") -> bool:
+    """Tell whether weights are of the classifier itself and not of a network on its trunk: it ends dense."""
+    from kcnn.weights.transplant import rename
+
+    for table in tables(trunk).values():
+        name, full = rename("logits", "kernel", table)
+        kernel = weights.read(None, name, "kernel", full)  # type: ignore[arg-type]  # told by its axes
+        if kernel is not None and kernel.ndim == 2:
+            return True
+    return False
 
 
 def tables(name: str) -> dict[str, "Table"]:

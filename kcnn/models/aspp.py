@@ -18,7 +18,12 @@ RATES = (6, 12, 18)  # at output stride 16; twice that at 8
 
 
 def aspp(
-    x: keras.KerasTensor, filters: int = 256, rates: Sequence[int] = RATES, name: str = "aspp"
+    x: keras.KerasTensor,
+    filters: int = 256,
+    rates: Sequence[int] = RATES,
+    name: str = "aspp",
+    *,
+    separable: bool = False,
 ) -> keras.KerasTensor:
     """Return (N, H, W, filters) of a 1x1, a 3x3 at each dilation, and the mean of the whole image.
 
@@ -27,6 +32,7 @@ def aspp(
         filters: maps of each branch and of the result.
         rates: dilations of the 3x3 convolutions, at least 1.
         name: layers are called `name`_...
+        separable: the 3x3 convolutions filter each map alone, and a 1x1 follows (Chen 2018, 1802.02611, section 3.1).
 
     Raises:
         ShapeError: `x` is not (N, H, W, C).
@@ -41,7 +47,8 @@ def aspp(
     if not rates or any(not isinstance(rate, int) or rate < 1 for rate in rates):
         raise ConfigError(f"{name}: rates are {tuple(rates)} but must be whole numbers of at least 1, as in {RATES}.")
     branches = [_branch(x, filters, 1, 1, f"{name}_point")]
-    branches += [_branch(x, filters, 3, rate, f"{name}_rate{rate}") for rate in rates]
+    spread = separable_branch if separable else _branch
+    branches += [spread(x, filters, 3, rate, f"{name}_rate{rate}") for rate in rates]
     local = keras.layers.Concatenate(name=f"{name}_concatenate")(branches)
     local = even_conv(local, filters, 1, 1, f"{name}_project")
     image = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
@@ -53,3 +60,17 @@ def aspp(
 
 def _branch(x: keras.KerasTensor, filters: int, kernel: int, rate: int, name: str) -> keras.KerasTensor:
     return relu(batch_norm(even_conv(x, filters, kernel, 1, name, dilation_rate=rate), name), name)
+
+
+def separable_branch(x: keras.KerasTensor, filters: int, kernel: int, rate: int, name: str) -> keras.KerasTensor:
+    """Depthwise convolution "X_depthwise" and 1x1 "X", each with normalisation and ReLU (Chen 2018, sections 3.1, 3.2).
+
+    Args:
+        rate: dilation of the depthwise convolution.
+    """
+    deep = f"{name}_depthwise"
+    start = keras.initializers.VarianceScaling(2.0, mode="fan_out")  # a depthwise output sees one map
+    x = keras.layers.DepthwiseConv2D(
+        kernel, padding="same", dilation_rate=rate, use_bias=False, depthwise_initializer=start, name=deep
+    )(x)
+    return _branch(relu(batch_norm(x, deep), deep), filters, 1, 1, name)

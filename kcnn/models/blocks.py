@@ -25,12 +25,15 @@ class Style:
         padding: "same" as TensorFlow pads (at stride 2 and an even size bottom and right only), "even" as PyTorch.
         epsilon: of batch normalisation.
         stem_stride: 2, or 1 in the forms for 32-pixel images.
+        dilate_first: below an output stride of 32 the block that no longer strides is dilated itself, as torchvision's
+            segmentation networks do; otherwise those after it, which leaves the values at the old places as they were.
     """
 
     activation: Activation = "relu6"
     padding: Literal["same", "even"] = "same"
     epsilon: float = 1e-3
     stem_stride: Literal[1, 2] = 2
+    dilate_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,14 +160,18 @@ def trunk(
     x = activate(conv(inputs, stem, 3, style, "stem", strides=plan[0][0]), style.activation, "stem")
     level = style.stem_stride - 1
     levels = {f"C{level}": x}
-    for block, (stride, dilation, _) in zip(blocks, plan[1:], strict=True):
-        x = inverted_residual(x, block, style, stride, dilation)
+    for block, (stride, before, after) in zip(blocks, plan[1:], strict=True):
+        x = inverted_residual(x, block, style, stride, after if style.dilate_first else before)
         level += block.stride - 1
         levels[f"C{level}"] = x
     return levels
 
 
+def last_conv(levels: dict[str, keras.KerasTensor], filters: int, style: Style) -> keras.KerasTensor:
+    """1x1 convolution "head" of the last level to `filters` maps."""
+    return activate(conv(list(levels.values())[-1], filters, 1, style, "head"), style.activation, "head")
+
+
 def head(levels: dict[str, keras.KerasTensor], filters: int, style: Style) -> keras.KerasTensor:
     """1x1 convolution of the last level to `filters` maps, then their means: (N, filters)."""
-    x = activate(conv(list(levels.values())[-1], filters, 1, style, "head"), style.activation, "head")
-    return keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.layers.GlobalAveragePooling2D(name="pool")(last_conv(levels, filters, style))

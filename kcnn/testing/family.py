@@ -142,8 +142,13 @@ def check_structure(name: str, model: keras.Model, again: keras.Model) -> None:
 
 
 def closing_layer(model: keras.Model) -> keras.layers.Layer:
-    """Return the last layer that has weights; a network that pools its class maps has others after it."""
-    return [layer for layer in model.layers if layer.weights][-1]
+    """Return the last layer that has weights; a network that pools its class maps has others after it.
+
+    Scores of every pixel may be added up from several levels: there it is the layer "logits", that of the deepest.
+    """
+    weighted = [layer for layer in model.layers if layer.weights]
+    named = [layer for layer in weighted if layer.name == "logits"]
+    return named[0] if named and len(model.output_shape) == 4 else weighted[-1]
 
 
 def check_levels(name: str, axes: int, channels: int) -> None:

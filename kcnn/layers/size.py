@@ -1,0 +1,151 @@
+"""Maps brought to another map's height and width: enlarged, padded to a whole number of cells, cropped.
+
+What Keras' `Resizing`, `ZeroPadding2D` and `Cropping2D` do for numbers that are known beforehand, for sizes that only
+the image tells.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kcnn.errors import ShapeError
+from kcnn.layers import checks
+
+Shape = tuple[int | None, ...]
+
+
+class LikeReference(keras.layers.Layer):
+    """What both have in common: two inputs, maps and the reference that has the wanted height and width."""
+
+    def build(self, input_shape: list[Shape]) -> None:
+        """Check that there are two maps; there are no weights."""
+        pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
+        if not pair or not all(isinstance(shape, (list, tuple)) for shape in input_shape):
+            raise ShapeError(
+                f"{self.name}: the input must be two maps, [maps, reference], but has shape {input_shape}.",
+                expected="[(N, H, W, C), (N, H', W', D)]",
+                actual=input_shape,
+            )
+        for shape in input_shape:
+            checks.maps(self.name, shape)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """Return (N, H', W', C)."""
+        maps, reference = input_shape
+        return maps[0], *reference[1:3], maps[3]
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class ResizeLike(LikeReference):
+    """Bilinear interpolation to the height and width of a second input.
+
+    Pixels are squares whose centres stand at half numbers, so corners of both images coincide: PyTorch's
+    `align_corners=False`, TensorFlow's `half_pixel_centers`. Beyond the outermost centres the edge is repeated.
+    Shrinking does not smooth.
+
+    Input: [maps (N, H, W, C), reference (N, H', W', D)]. Output: (N, H', W', C).
+
+    Raises:
+        ShapeError: the input is not two maps.
+
+    Example:
+        >>> maps, wider = keras.ops.array([[[[0.0], [4.0]]]]), keras.ops.zeros((1, 1, 4, 3))
+        >>> ResizeLike()([maps, wider]).numpy().squeeze().tolist()
+        [0.0, 1.0, 3.0, 4.0]
+    """
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Return the resized maps."""
+        maps, reference = inputs
+        return ops.image.resize(maps, tuple(ops.shape(reference)[1:3]), interpolation="bilinear")
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class CropLike(LikeReference):
+    """Leave out what reaches beyond the height and width of a second input.
+
+    Args:
+        centred: leave out as much on every side, the odd pixel at the bottom and right; otherwise bottom and right
+            only.
+
+    Input: [maps (N, H, W, C), reference (N, H', W', D)], H >= H' and W >= W'. Output: (N, H', W', C).
+
+    Raises:
+        ShapeError: the input is not two maps, or the reference is the larger.
+    """
+
+    def __init__(self, *, centred: bool = False, **options: Any):
+        super().__init__(**options)
+        self.centred = centred
+
+    def build(self, input_shape: list[Shape]) -> None:
+        """Check that the reference is no larger."""
+        super().build(input_shape)
+        maps, reference = input_shape
+        if any(a is not None and b is not None and a < b for a, b in zip(maps[1:3], reference[1:3], strict=True)):
+            raise ShapeError(
+                f"{self.name}: maps of {maps[1]}x{maps[2]} cannot be cropped to {reference[1]}x{reference[2]}.",
+                expected=reference,
+                actual=maps,
+            )
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Return the cropped maps."""
+        maps, reference = inputs
+        height, width = ops.shape(reference)[1:3]
+        top, left = 0, 0
+        if self.centred:
+            rows, columns = ops.shape(maps)[1:3]
+            top, left = (rows - height) // 2, (columns - width) // 2
+        return maps[:, top : top + height, left : left + width]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return super().get_config() | {"centred": self.centred}
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class PadToMultiple(keras.layers.Layer):
+    """Zeros at the bottom and right until height and width are multiples of a number.
+
+    Args:
+        multiple: of pixels; what a network halves five times needs 32.
+        least: height and width of the result are at least this multiple.
+
+    Input: (N, H, W, C). Output: (N, H', W', C).
+
+    Raises:
+        ConfigError: `multiple` or `least` is not a positive whole number.
+        ShapeError: the input is not (N, H, W, C).
+    """
+
+    def __init__(self, multiple: int, *, least: int = 1, **options: Any):
+        super().__init__(**options)
+        self.multiple = checks.whole(self.name, "multiple", multiple)
+        self.least = checks.whole(self.name, "least", least)
+
+    def build(self, input_shape: Shape) -> None:
+        """Check the shape; there are no weights."""
+        checks.maps(self.name, input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the padded maps."""
+        lacking = [self._padded(side) - side for side in ops.shape(inputs)[1:3]]
+        if lacking == [0, 0]:
+            return inputs
+        return ops.pad(inputs, [[0, 0], [0, lacking[0]], [0, lacking[1]], [0, 0]])
+
+    def _padded(self, side: Any) -> Any:
+        cells = -(-side // self.multiple)
+        cells = max(cells, self.least) if isinstance(cells, int) else ops.maximum(cells, self.least)
+        return cells * self.multiple
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (N, H', W', C)."""
+        batch, *sides, channels = input_shape
+        return batch, *(None if side is None else self._padded(side) for side in sides), channels
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return super().get_config() | {"multiple": self.multiple, "least": self.least}
