@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -66,9 +67,9 @@ def discard(target: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def clear_leftovers(place: Path) -> None:
-    """Remove what killed processes of this machine left half-written in the folder `place`."""
-    for left in place.glob("*.tmp-*"):
+def clear_leftovers(place: Path, name: str = "*") -> None:
+    """Remove what killed processes of this machine left half-written in the folder `place`; of one `name` or of all."""
+    for left in place.glob(f"{name}.tmp-*"):
         pid = left.name.rpartition("-")[2]
         if pid.isdigit() and (int(pid) == os.getpid() or not _alive(int(pid))):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
@@ -94,6 +95,7 @@ def write_bytes(target: Path, content: bytes) -> None:
     with _explained(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            clear_leftovers(target.parent, glob.escape(target.name))
             with open(aside, "wb") as file:
                 file.write(content)
                 file.flush()

@@ -21,8 +21,8 @@ _NEEDS_ROOM = ("open", "write", "mkdir", "link", "fsync")
 class Faults(contextlib.AbstractContextManager):
     """While entered, counts the calls of Python that reach the disk, and lets number `at` fail.
 
-    Counted are open ("read" where it is to read), write, fsync, mkdir, rename, replace, unlink and their like, of `os` and
-    of file objects; a buffered file counts when its buffer is written out. A failing write has written the first half.
+    Counted are open ("read" where it is to read), write, fsync, mkdir, rename, replace, unlink and their like, of `os`
+    and of file objects; a buffered file counts when its buffer is written out. A failing write has written one half.
 
     Args:
         at: which call, from 1; 0 lets all pass.
