@@ -19,7 +19,9 @@ SHOWN = 20  # classes, files and sizes that the summary lists
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add = parser.add_argument
-    add("data", metavar="DATA", help="folder or file of images, a name of `kcnn list sources`, or tfds:NAME")
+    add(
+        "data", metavar="DATA", help="folder or file of images, a name of `kcnn list sources`, tfds:NAME, or boxes:PATH"
+    )
     add("--output", metavar="FOLDER", help="write report.html, with pictures, and report.json there; else nothing")
     add("--json", action="store_true", help="print the report as JSON instead of the summary")
     add("--max_bad_fraction", type=float, metavar="SHARE", help="of unreadable images allowed in training (0.01)")
@@ -28,17 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Open the data, look at every image, print what was found."""
     from kcnn.data import open_source
+    from kcnn.data.annotations import open_annotations
     from kcnn.recipe import Data
 
     output = _output_folder(args)
     budget = {} if args.max_bad_fraction is None else {"max_bad_fraction": args.max_bad_fraction}
     settings = Data(source=args.data, **budget)
-    source = open_source(Data(source=args.data, validation=0.0))
+    boxes = boxes_in(args.data)
+    annotated = open_annotations(boxes) if boxes else None
+    source = annotated.source() if annotated else open_source(Data(source=args.data, validation=0.0))
 
     from kcnn.data.report import inspect
 
     with console.progress(sum(source.info.splits.values()), "looking at every image") as bar:
-        report = inspect(source, layout_of(args.data), settings, bar.advance)
+        layout = annotated.layout if annotated else layout_of(args.data)
+        report = inspect(source, layout, settings, bar.advance, annotated)
     if output is not None:
         from kcnn import atomic
         from kcnn.data.report_page import page
@@ -52,6 +58,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if output is not None:
             console.line(f"report: {output / 'report.html'}, {output / 'report.json'}")
     return 0 if report["clean"] else 2
+
+
+def boxes_in(data: str) -> str:
+    """Return the path of the data set whose boxes are meant: after "boxes:", or in a layout of boxes; else ""."""
+    from kcnn.data import SOURCES, layouts
+
+    name = os.path.expanduser(data)
+    if name.startswith("boxes:"):
+        return os.path.expanduser(name.removeprefix("boxes:"))
+    known = name in SOURCES.entries() or ":" in name.partition(os.sep)[0] or not layouts.is_path(name)
+    return "" if known or layouts.recognise(name).target != "boxes" else name
 
 
 def layout_of(data: str) -> str:
@@ -75,6 +92,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     images = sum(split["examples"] for split in report["splits"].values())
     console.line(f"{report['source']}: {report['layout']}, {images:,} images, {len(report['classes']):,} classes")
     _show_counts(report, console)
+    if "boxes" in report:
+        _show_boxes(report, console)
     if report["sizes"]:
         formats = ", ".join(f"{count:,} {kind}" for kind, count in report["formats"].items())
         console.line(f"sizes    {size_text(report['sizes'])}")
@@ -108,7 +127,8 @@ def _show_counts(report: dict[str, Any], console: Console) -> None:
         rows.append(("ignored pixels", *(f"{share:.2%}" for share in shares)))
     if report["unreadable"]:
         rows.append(("unreadable", *(f"{split['unreadable']:,}" for split in splits.values())))
-    console.table("images with a class, and its share of pixels" if masked else "", ("class", *splits), rows)
+    title = "images with a class, and its share of pixels" if masked else "images with a class" * ("boxes" in report)
+    console.table(title, ("class", *splits), rows)
 
 
 def _per_class(split: dict[str, Any]) -> list[str]:
@@ -118,6 +138,23 @@ def _per_class(split: dict[str, Any]) -> list[str]:
         return counts
     pixels = split["masks"]["pixels"]
     return [f"{n} {part / max(1, sum(pixels)):7.2%}" for n, part in zip(counts, pixels, strict=True)]
+
+
+def _show_boxes(report: dict[str, Any], console: Console) -> None:
+    """Print what the rules did with the objects of each split, and the first that broke each rule."""
+    splits, kinds = report["boxes"]["splits"], ("objects", "kept", "clipped", "crowd", "difficult", "masks", "most")
+    rules = dict.fromkeys(rule for part in splits.values() for rule in part["dropped"])
+    rows = [(kind, *(f"{part[kind]:,}" for part in splits.values())) for kind in kinds]
+    rows[-1] = ("most in one image", *rows[-1][1:])
+    rows = [row for row in rows if row[0] in ("objects", "kept") or set(row[1:]) != {"0"}]
+    rows += [(f"dropped: {rule}", *(f"{part['dropped'].get(rule, 0):,}" for part in splits.values())) for rule in rules]
+    rows.append(("images without any", *(f"{part['without']:,}" for part in splits.values())))
+    console.table("", ("boxes", *splits), rows)
+    for rule, offenders in report["boxes"]["offenders"].items():
+        for one in offenders[:3]:
+            box = " ".join(f"{value:g}" for value in one["box"])
+            because = f" ({one['reason']})" if one["reason"] else ""
+            console.line(f"{rule}  {one['image']}, object {one['object'] + 1}: {box}{because}")
 
 
 def _output_folder(args: argparse.Namespace) -> Path | None:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from kcnn.data import hold_out
+from kcnn.data.annotations import AnnotatedSet
+from kcnn.data.annotations.census import census
+from kcnn.data.annotations.census import findings as box_findings
 from kcnn.data.mask_check import summary
 from kcnn.data.source import Source, Split
 from kcnn.data.verify import BadExample, Example, check_budget, examine
@@ -22,7 +25,11 @@ Found = dict[str, list[Example]]
 
 
 def inspect(
-    source: Source, layout: str, settings: Data | None = None, advance: Callable[[int], None] | None = None
+    source: Source,
+    layout: str,
+    settings: Data | None = None,
+    advance: Callable[[int], None] | None = None,
+    annotated: AnnotatedSet | None = None,
 ) -> dict[str, Any]:
     """Look at every example of every split once and return what was found, as plain values for JSON.
 
@@ -31,6 +38,7 @@ def inspect(
         layout: its name, for the report.
         settings: `validation` and `max_bad_fraction` that training would use; None takes a recipe's defaults.
         advance: called with the number of images done since its last call.
+        annotated: the boxes of these images, whose `source()` is `source`.
 
     Returns:
         "schema", "source", "layout", "licence", "classes" (names), "multi_label";
@@ -42,8 +50,9 @@ def inspect(
         "unreadable": [{"split", "index", "name", "reason"}], names of files relative to the data's folder;
         "duplicates": groups of pixel-identical images, [{"images": [{"split", "index", "name", "label"}],
         "across_splits", "labels_differ"}], those across splits first;
+        "boxes": what `annotations.census` counts, where there are some;
         "findings": [{"effect", "text"}], where the effect of "refused" is that training or evaluation stops,
-        of "left out" that it goes on without these images, of "warning" that nobody stops you;
+        of "left out" that it goes on without these images or objects, of "warning" that nobody stops you;
         "clean": no finding is "refused" or "left out".
     """
     settings = settings or Data()
@@ -74,9 +83,11 @@ def inspect(
         ],
         "duplicates": _duplicates(source, found),
     }
+    boxes = _boxes(source, found, report, annotated) if annotated else []
     refusals, refused = _refusals(source, bad, settings)
     report["findings"] = [
         *refusals,
+        *boxes,
         *_left_out(source, {name: part for name, part in bad.items() if part and name not in refused}),
         *(_mask_warnings(source, found, report) if "mask" in info.keys else _class_warnings(source, bad)),
         *_duplicate_warnings(report["duplicates"]),
@@ -91,7 +102,10 @@ def verdict(report: dict[str, Any]) -> str:
     if "refused" in effects:
         return "Training or evaluation would refuse this data."
     if "left out" in effects:
-        return "Training would go on without the images that cannot be read."
+        objects = " and objects that break the rules" if "boxes" in report else ""
+        return f"Training would go on without the images that cannot be read{objects}."
+    if "boxes" in report:
+        return "Every object can be used" + (", but see the warnings." if effects else ": clean.")
     return "Training takes all of it, but see the warnings." if effects else "Clean: training takes all of it."
 
 
@@ -234,6 +248,19 @@ def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[di
             text = f"{split}: no readable image of {_list(missing)}: nothing to {purpose}."
             findings.append({"effect": WARNING, "text": _plain(text)})
     return findings
+
+
+def _boxes(source: Source, found: Found, report: dict[str, Any], annotated: AnnotatedSet) -> list[dict[str, str]]:
+    """Put the census of the boxes into `report`; return its findings."""
+    counted = census(annotated, {name: [example.size for example in part] for name, part in found.items()})
+    for offender in (one for listed in counted["offenders"].values() for one in listed):
+        offender["image"] = _short(source, offender["image"])
+    report["boxes"] = counted
+    said = [
+        {"effect": REFUSED if refused else LEFT_OUT if left_out else WARNING, "text": _plain(text)}
+        for refused, left_out, text in box_findings(counted)
+    ]
+    return said + [{"effect": WARNING, "text": _plain(note)} for note in annotated.notes]
 
 
 def _mask_warnings(source: Source, found: Found, report: dict[str, Any]) -> list[dict[str, str]]:

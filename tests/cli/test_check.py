@@ -100,12 +100,36 @@ def test_what_is_no_data_set_is_explained(capsys, tmp_path, arrange, message):
     assert message in err
 
 
-def test_other_tasks_data_are_named(capsys, shared_data):
-    for folder, what in (("coco_mini", "COCO"), ("voc_mini", "VOC"), ("coco128_yolo", "YOLO"), ("camvid", "mask")):
-        code, _, err = check(capsys, shared_data / folder)
-        assert code == 2
-        assert what in err
-        assert "Classification cannot read it" in err
+@pytest.mark.parametrize(
+    ("name", "layout", "objects"),
+    [("coco_mini", "COCO", (739, 624)), ("boxes:voc_mini", "VOC", (181, 52)), ("coco128_yolo", "YOLO", (929,)),
+     ("boxes:pennfudan", "PASCAL", (306, 117)), ("bccd_voc", "VOC", (1191, 407, 412))],
+)  # fmt: skip
+def test_boxes_are_counted(name, layout, objects, capsys, shared_data):
+    path = name.replace("boxes:", f"boxes:{shared_data}/") if ":" in name else shared_data / name
+    code, out, _ = check(capsys, path, "--json")
+    report = json.loads(out)
+    splits = report["boxes"]["splits"].values()
+    assert code == 0
+    assert report["layout"] == layout
+    assert tuple(part["objects"] for part in splits) == tuple(part["kept"] for part in splits) == objects
+    assert all(part["dropped"] == part["unknown"] == {} for part in splits)
+
+
+def test_bad_boxes_are_named_and_counted(capsys, tmp_path):
+    for split, lines in (("train", ["0 0.5 0.5 0.5 0.5", "3 0.5 0.5 0.5 0.5", "0 0.5 0.5 0 0.5"] * 2), ("val", [])):
+        for kind in ("images", "labels"):
+            (tmp_path / kind / split).mkdir(parents=True)
+        Image.new("RGB", (32, 24), (5, 5, len(split))).save(tmp_path / "images" / split / "a.png")
+        (tmp_path / "labels" / split / "a.txt").write_text("\n".join(lines))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    code, out, _ = check(capsys, tmp_path)
+    assert code == 2
+    assert "train: 2 objects of a class that does not exist: 3 (2)." in out
+    assert "train: 3 of 6 objects: 2 no area, 1 twice." in out
+    assert "no area  images/train/a.png, object 3: 0.5 0.5 0 0.5" in out
+    assert "33% of 6 boxes make no sense" in out
+    assert "validation: 1 of 1 images are background." in out
 
 
 def test_a_thousand_small_images_take_about_a_second(capsys, tmp_path):

@@ -57,7 +57,7 @@ def test_the_same_object_twice_counts_once():
 
 def test_none_and_very_many():
     assert len(tidy(make([], []), HEIGHT, WIDTH, 3).boxes) == 0
-    many = np.random.default_rng(0).uniform(0, 30, (5000, 4)).astype(np.float32) + (0, 0, 31, 31)
+    many = np.random.default_rng(0).uniform(0, 30, (5000, 4)) + np.array([0, 0, 31, 31])
     found = tidy(make(many, np.zeros(5000)), HEIGHT, WIDTH, 1)
     assert len(found.boxes) == 5000
     assert found.boxes.xyxy.dtype == np.float32

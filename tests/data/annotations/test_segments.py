@@ -44,7 +44,7 @@ def test_a_square_is_filled_to_its_edges():
 
 
 def test_masks_of_coco_fill_the_boxes_that_coco_states(shared_data):
-    """The boxes are those of the outlines, whose thin tips may hold no pixel: 1 of 20 may miss by more than a pixel and a half."""
+    """Boxes are those of the outlines, whose thin tips may hold no pixel: 1 in 20 misses by more."""
     misses = []
     for split in ("train2017", "val2017"):
         content = json.loads((shared_data / f"coco_mini/annotations/instances_{split}.json").read_text())
