@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kcnn.cli.console import Console
-from kcnn.errors import DataError
+from kcnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from kcnn.data.source import Source
+    from kcnn.tasks.classification.worst import Worst
 
 HELP = "numbers per class and pictures of what a run gets wrong"
 SHOWN = 40  # classes in the printed table; metrics.csv has all
@@ -18,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
     parser.add_argument("--split", metavar="NAME", help="split to measure on (default: test, else validation)")
+    parser.add_argument("--explain_worst", type=int, nargs="?", const=8, metavar="N",
+                        help="draw what the N (8) worst predictions rest on, as worst_explained.png")  # fmt: skip
+    parser.add_argument("--method", metavar="NAME", help="of --explain_worst: one of `kcnn list methods` (grad_cam)")
     parser.add_argument("--json", action="store_true", help="print report.json instead of tables")
 
 
@@ -26,13 +30,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     folder = Path(args.run_folder)
     if folder.is_dir():
         console.log_to(folder / "kcnn.log")
-    report = evaluate_run(folder, split=args.split, console=console, quiet=args.json)
+    worst = _worst(args)
+    report = evaluate_run(folder, split=args.split, worst=worst, console=console, quiet=args.json)
     if args.json:
         console.json(report)
     return 0
 
 
-def evaluate_run(folder: Path, *, console: Console, split: str | None = None, quiet: bool = False) -> dict[str, Any]:
+def evaluate_run(
+    folder: Path, *, console: Console, split: str | None = None, worst: "Worst | None" = None, quiet: bool = False
+) -> dict[str, Any]:
     """Measure the run `folder`, write its report and print it.
 
     Args:
@@ -40,22 +47,29 @@ def evaluate_run(folder: Path, *, console: Console, split: str | None = None, qu
         console: to print on.
         split: name of a split; None takes "test", or "validation" where the data has no test split. The report of
             None goes to `report/` of the run, that of a named split to `report/<split>/`.
+        worst: which predictions to explain, of a classifier; None for none.
         quiet: print nothing.
 
     Returns: what the task's `evaluate` returns.
 
     Raises:
         CheckpointError: no finished run.
+        ConfigError: `worst` of a run that is no classifier, or by a method that does not suit it.
         DataError: the data has changed its classes, or has nothing held out.
         UnknownNameError: no such split.
     """
     from kcnn.data.verify import scan
     from kcnn.tasks import TASKS
+    from kcnn.tasks.classification.worst import PICTURE, explain_worst
     from kcnn.train.rundir import RunDir
     from kcnn.train.tensorboard import log_report
     from kcnn.train.weights import load_run, open_data
 
     model, recipe, info = load_run(folder)
+    if worst is not None:
+        if recipe.task != "classification":
+            raise ConfigError(f"--explain_worst is for classification, but {folder} is a run of {recipe.task}.")
+        worst.check(model, recipe.preprocess)
     source = open_data(recipe, info)
     chosen = split or _held_out(source)
     part = source.split(chosen)
@@ -66,6 +80,9 @@ def evaluate_run(folder: Path, *, console: Console, split: str | None = None, qu
     report_folder.mkdir(parents=True, exist_ok=True)
     bad = frozenset(example.index for example in found)
     report = TASKS.get(recipe.task).evaluate(model, recipe, source, chosen, bad, report_folder)
+    (report_folder / PICTURE).unlink(missing_ok=True)  # one of an earlier report
+    if worst is not None:
+        explain_worst(model, recipe, source, chosen, bad, report_folder, worst)
     log_report(RunDir(folder).tensorboard, report_folder, step=0)
     if not quiet:
         show(report, report_folder, console)
@@ -92,6 +109,16 @@ def show(report: dict[str, Any], folder: Path, console: Console) -> None:
         )
     for path in sorted(folder.glob("*.png")):
         console.line(f"picture: {path}")
+
+
+def _worst(args: argparse.Namespace) -> "Worst | None":
+    if args.explain_worst is None:
+        if args.method is not None:
+            raise ConfigError(f"--method={args.method} goes with --explain_worst.")
+        return None
+    from kcnn.tasks.classification.worst import Worst
+
+    return Worst(args.explain_worst, args.method or "grad_cam")
 
 
 def _most_frequent(rows: list[dict[str, Any]]) -> float:

@@ -1,14 +1,18 @@
 """`kcnn evaluate` on a small run: table, files, JSON, and the sentences for what cannot be measured."""
 
+import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from kcnn.cli.console import Console
 from kcnn.cli.main import run
+from kcnn.data.preprocess import prepare
 from kcnn.recipe import Data, Model, Preprocess, Recipe
-from kcnn.tasks import TASKS
+from kcnn.tasks import TASKS, figures
 from kcnn.tasks.classification.config import ClassificationConfig
 from kcnn.train.weights import save_model
 
@@ -126,3 +130,61 @@ def test_a_network_that_learnt_nothing_is_called_so(capfd, tmp_path):
     for report in ({"accuracy": 0.5}, {"accuracy": 0.1, "exact_match": 0.0}):
         show({"per_class": rows, **report}, tmp_path, Console())
         assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "occlusion", "guided_backprop"])
+def test_the_worst_predictions_are_explained(run_folder, capfd, method):
+    assert kcnn("evaluate", run_folder, "--explain_worst=3", f"--method={method}") == 0
+    picture = run_folder / "report" / "worst_explained.png"
+    assert str(picture) in capfd.readouterr().out
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    assert np.ptp(pixels.reshape(-1, 3), axis=0).min() > 100  # drawn on, in colours
+    assert 0.7 < pixels.shape[0] / (3 * pixels.shape[1] / 3) < 1.4  # three rows of three
+    kcnn("evaluate", run_folder)
+    assert not picture.exists()  # it belonged to the report before
+
+
+def test_maps_of_the_worst_predictions_are_the_methods(run_folder, monkeypatch):
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain.draw import overlay
+    from kcnn.explain.grad_cam import grad_cam
+    from kcnn.tasks.classification import worst
+    from kcnn.train.weights import load_run, open_data
+
+    sheets = []
+    monkeypatch.setattr("kcnn.explain.draw.sheet", lambda *parts: sheets.append(parts) or figures.Figure())
+    assert kcnn("evaluate", run_folder, "--explain_worst=2", "--split=train") == 0
+    ((rows, titles, headings),) = sheets
+    assert worst.PICTURE in {path.name for path in (run_folder / "report" / "train").iterdir()}
+    with open(run_folder / "report" / "train" / "predictions.csv", newline="") as file:
+        hardest = list(csv.DictReader(file))[:2]
+    model, recipe, info = load_run(run_folder)
+    part = open_data(recipe, info).split("train")
+    for row, names, heading, told in zip(rows, titles, headings, hardest, strict=True):
+        assert heading == told["example"]
+        answer, truth = told["predicted"].partition(" ")[0], told["true"]
+        assert names[0] == f"true {truth}"
+        assert names[1].startswith(f"for {answer} (")
+        assert names[2].startswith(f"for {truth} (")
+        (index,) = (index for index in range(part.size) if part.names(index) == heading)
+        image = np.asarray(prepare(part.arrays["image"][index][None], recipe.preprocess))
+        for picture, label in zip(row[1:], (answer, truth), strict=True):
+            found = grad_cam(model, normalise(image, recipe.preprocess), int(label))
+            expected = overlay(image, found)[0].astype(int)
+            np.testing.assert_allclose(picture, expected, atol=4)  # a step of the colour map, in rounded sums
+        assert np.abs(row[1].astype(int) - row[2]).max() > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--explain_worst=0"], "choose 1 to 64"),
+        (["--explain_worst", "--method=gradcam"], "Did you mean 'grad_cam'"),
+        (["--explain_worst", "--method=cam"], "does not end in global average pooling"),
+        (["--method=cam"], "goes with --explain_worst"),
+    ],
+)
+def test_what_cannot_be_explained_is_known_before_anything_is_measured(run_folder, words, message, capfd):
+    assert kcnn("evaluate", run_folder, *words) == 2
+    assert message in capfd.readouterr().err
+    assert not (run_folder / "report").exists()
