@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kcnn.errors import ConfigError, DataError, KcnnError, UnknownNameError
+from kcnn.guard import parse_json
 from kcnn.plain import check, from_dict, override
 
 __all__ = [
@@ -136,6 +137,8 @@ class Train:
         checkpoint_steps: also save every so many steps; 0 saves at each epoch's end only.
         on_save_error: "stop" where a checkpoint cannot be written, or "warn" and go on without it. What is saved for
             the end of training, or because of a signal, must succeed either way.
+        on_nan: when the loss or a weight is not finite, "stop"; "rollback" to the last checkpoint and halve the
+            learning rate, at most five times; or "skip" the step's update, at most ten in a row.
         strategy: "auto" (mirrored when there are several GPUs), "one" or "mirrored".
         sync_batchnorm: batch statistics over all replicas.
     """
@@ -157,6 +160,7 @@ class Train:
     max_minutes: float = 0.0
     checkpoint_steps: int = 0
     on_save_error: Literal["stop", "warn"] = "stop"
+    on_nan: Literal["stop", "rollback", "skip"] = "stop"
     strategy: Literal["auto", "one", "mirrored"] = "auto"
     sync_batchnorm: bool = True
 
@@ -256,13 +260,7 @@ def from_json(text: str, config: type | None = None, where: str = "recipe.json")
         ConfigError: the text is not JSON of a recipe, with `where` in the message.
         UnknownNameError: it has a key that recipes do not have.
     """
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{where} is not JSON ({error}); it may be truncated. Restore it or start a new run."
-        ) from error
-    recipe = from_dict(Recipe, values)
+    recipe = from_dict(Recipe, parse_json(text, where, ConfigError, "Restore it or start a new run."))
     if config is None or recipe.config is None:
         return recipe
     return dataclasses.replace(recipe, config=from_dict(config, recipe.config, "config"))

@@ -1,14 +1,19 @@
 """What a LiteRT file consists of, read from its flatbuffer: operations, tensor types, and what no phone can run."""
 
 import collections
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kcnn.errors import ExportError
-from kcnn.export.flatbuffer import broken, read_model
+from kcnn.export.flatbuffer import broken, check
 
+MOST_PARTS = 500_000  # tensors and operations
+MOST_TENSOR = 1 << 30  # bytes
+WIDTHS = {"BOOL": 1, "INT8": 1, "UINT8": 1, "FLOAT16": 2, "INT16": 2, "FLOAT64": 8, "INT64": 8}  # bytes; others 4
 INTEGER_TYPES = frozenset({"INT8", "UINT8", "INT32"})
 
 
@@ -28,31 +33,47 @@ class Anatomy:
 
 
 def anatomy(file: Path) -> Anatomy:
-    """Read the contents of a LiteRT file.
+    """Read the contents of a LiteRT file, part by part and without its numbers.
 
     Raises:
-        ExportError: `file` is no LiteRT file, or is damaged.
+        ExportError: `file` is no LiteRT file, is damaged, has more parts than a network can have, or a tensor that
+            would fill the memory.
     """
     from ai_edge_litert import schema_py_generated as schema
 
+    content = check(file)
+    try:
+        return _read(schema.Model.GetRootAs(content, 0), schema, file)
+    except ExportError:
+        raise
+    except Exception as error:  # offsets that lead nowhere fail in whatever way the bytes there suggest
+        raise ExportError(broken(file)) from error
+
+
+def _read(model: Any, schema: Any, file: Path) -> Anatomy:
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     kinds = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
-    model = read_model(file)
     ops: collections.Counter[str] = collections.Counter()
     custom: set[tuple[str, str]] = set()
     types: set[str] = set()
-    try:
-        for graph in model.subgraphs:
-            types |= {kinds[tensor.type] for tensor in graph.tensors}
-            for operator in graph.operators:
-                code = model.operatorCodes[operator.opcodeIndex]
-                name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-                if name == "CUSTOM":
-                    name = code.customCode.decode("utf-8", "replace")
-                    custom.add((name, graph.tensors[operator.outputs[0]].name.decode("utf-8", "replace")))
-                ops[name] += 1
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise ExportError(broken(file)) from error
+    left = MOST_PARTS
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        left -= 1 + graph.TensorsLength() + graph.OperatorsLength()
+        if left < 0:  # a small file can list one part a million times
+            raise ExportError(f"{file} lists more than {MOST_PARTS:,} tensors and operations; no network has so many.")
+        for tensor in (graph.Tensors(index) for index in range(graph.TensorsLength())):
+            kind, shape = kinds[tensor.Type()], [tensor.Shape(axis) for axis in range(tensor.ShapeLength())]
+            size = math.prod(max(0, side) for side in shape) * WIDTHS.get(kind, 4)
+            if size > MOST_TENSOR:
+                raise ExportError(f"{file} has a tensor {shape} of {size:,} bytes; at most {MOST_TENSOR:,} are held.")
+            types.add(kind)
+        for operator in (graph.Operators(index) for index in range(graph.OperatorsLength())):
+            code = model.OperatorCodes(operator.OpcodeIndex())
+            name = names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+            if name == "CUSTOM":
+                name = code.CustomCode().decode("utf-8", "replace")
+                custom.add((name, graph.Tensors(operator.Outputs(0)).Name().decode("utf-8", "replace")))
+            ops[name] += 1
     return Anatomy(dict(sorted(ops.items())), frozenset(types), tuple(sorted(custom)))
 
 

@@ -12,7 +12,7 @@ from importlib import metadata as packages
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kcnn import atomic
+from kcnn import atomic, guard
 from kcnn.errors import ExportError, ResourceError
 from kcnn.export import card
 from kcnn.export.facts import Facts, of_run
@@ -126,10 +126,10 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises:
         ExportError: a file is missing or changed, or `folder` is no bundle.
     """
+    manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = manifest["files"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ExportError(f"{folder} is not a bundle: its {MANIFEST} cannot be read ({error}).") from error
     for name, entry in files:
         file = folder / name

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kcnn.errors import ConfigError, ExportError, UnknownNameError
+from kcnn.guard import parse_json
 from kcnn.recipe import Preprocess, from_dict
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def from_json(text: str, where: str) -> Facts:
     Raises:
         ExportError: `text`, found at `where`, is no such record.
     """
+    values = parse_json(text, where, ExportError, "Export the run again.")
     try:
-        return from_dict(Facts, json.loads(text))
+        return from_dict(Facts, values)
     except (ValueError, TypeError, ConfigError, UnknownNameError) as error:
         raise ExportError(f"{where} is not a record that kcnn wrote: {error}. Export the run again.") from error

@@ -2,12 +2,15 @@
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+from kcnn import guard
 from kcnn.errors import ExportError
 
 IDENTIFIER = b"TFL3"
+MOST_BYTES = 2 << 30  # a flatbuffer's offsets reach no further
 
 
 def read_model(file: Path) -> Any:
@@ -28,13 +31,14 @@ def read_model(file: Path) -> Any:
 
 def check(file: Path) -> bytes:
     """Return the content of `file`, which begins like a LiteRT file; errors as `read_model`."""
-    content = file.read_bytes()
+    with open(file, "rb") as start:
+        content = start.read(8)
     if content[4:8] != IDENTIFIER:
         raise ExportError(
             f"{file} is not a LiteRT model: bytes 4..8 are {content[4:8]!r} but must be {IDENTIFIER!r}. "
             "Give a .tflite that kcnn export or the TensorFlow Lite converter wrote."
         )
-    return content
+    return guard.read_bytes(file, ExportError, MOST_BYTES)
 
 
 def broken(file: Path) -> str:
@@ -80,9 +84,18 @@ def append_files(content: bytes, files: dict[str, str]) -> bytes:
 
 
 def appended_files(file: Path) -> dict[str, str]:
-    """Return name -> text of the archive behind a LiteRT file; empty when there is none."""
+    """Return name -> text of the archive behind a LiteRT file; empty when there is none.
+
+    Raises:
+        ExportError: the archive is unsafe, see `kcnn.guard.check_zip`, or larger than notes and labels are.
+    """
+    if not zipfile.is_zipfile(file):
+        return {}
+    members = guard.check_zip(file, ExportError)
+    if (size := sum(member.file_size for member in members)) > guard.MOST_TEXT:
+        raise ExportError(f"{file}: the archive behind the model has {size:,} bytes, which no labels need.")
     try:
         with zipfile.ZipFile(file) as archive:
-            return {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError):
-        return {}
+            return {member.filename: archive.read(member).decode("utf-8") for member in members}
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError, zlib.error) as error:
+        raise ExportError(f"{broken(file)} The archive of labels behind the model: {error}.") from error

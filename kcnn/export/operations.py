@@ -13,27 +13,26 @@ from typing import Any
 from kcnn import guard
 from kcnn.errors import ExportError
 
-GRAPH, DEBUG = "saved_model.pb", "debug"
+GRAPH = "saved_model.pb"
 MOST_GRAPH = 64 << 20  # bytes of saved_model.pb; numbers lie elsewhere
 CALLS = frozenset(
-    ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile", "Case")
-    + ("StatelessCase",)
+    {"PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile", "Case"}
+    | {"StatelessCase"}
 )
 STATE = frozenset(
-    ("VarHandleOp", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp", "DisableCopyOnRead", "Assert")
+    {"VarHandleOp", "ReadVariableOp", "AssignVariableOp", "VarIsInitializedOp", "DisableCopyOnRead", "Assert"}
 )
 TEXT = frozenset(  # take encoded images or text, and give pixels, numbers or text
-    ("DecodeImage", "DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeGif", "DecodeRaw", "DecodeAndCropJpeg", "Substr")
-    + ("StringLength", "StringJoin", "StaticRegexFullMatch", "ShardedFilename", "ExtractJpegShape")
+    {"DecodeImage", "DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeGif", "DecodeRaw", "DecodeAndCropJpeg", "Substr"}
+    | {"StringLength", "StringJoin", "StaticRegexFullMatch", "ShardedFilename", "ExtractJpegShape"}
 )
 SETTINGS = frozenset(  # attributes of text that name a way to compute, not a place
-    ("equation", "kernel_type", "bad_indices_policy", "interpolation", "fill_mode", "noise", "src_format", "dst_format")
+    {"equation", "kernel_type", "bad_indices_policy", "interpolation", "fill_mode", "noise", "src_format", "dst_format"}
 )
-SAVING = frozenset(("SaveV2", "RestoreV2", "MergeV2Checkpoints"))  # how TensorFlow writes and reads the variables
-OBJECTS = frozenset(("variable", "function", "bare_concrete_function", "constant", "user_object"))
+SAVING = frozenset({"SaveV2", "RestoreV2", "MergeV2Checkpoints"})  # how TensorFlow writes and reads the variables
+OBJECTS = frozenset({"variable", "function", "bare_concrete_function", "constant", "user_object"})
 USER_OBJECTS = frozenset(
-    ("_generic_user_object", "signature_map")
-    + tuple(f"trackable_{kind}_wrapper" for kind in ("list", "dict", "tuple"))
+    {"_generic_user_object", "signature_map"} | {f"trackable_{kind}_wrapper" for kind in ("list", "dict", "tuple")}
 )
 _STRING = 7  # of DataType
 
@@ -133,7 +132,9 @@ def _check_objects(folder: Path, objects: Any) -> None:
         identifier = node.user_object.identifier if kind == "user_object" else "_generic_user_object"
         if kind not in OBJECTS or identifier not in USER_OBJECTS or node.registered_name or node.registered_saver:
             what = identifier if kind == "user_object" else kind
-            raise ExportError(f"{folder} is refused before it runs: it holds an object {what!r}, which may act on load.")
+            raise ExportError(
+                f"{folder} is refused before it runs: it holds an object {what!r}, which may act on load."
+            )
         if node.saveable_objects:
             raise ExportError(f"{folder} is refused before it runs: an object in it restores itself by a function.")
 

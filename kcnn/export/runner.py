@@ -1,7 +1,6 @@
 """One way to run a model, wherever it comes from: a run, a bundle, a SavedModel or a `.tflite`."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from kcnn import guard
 from kcnn.errors import ConfigError, ExportError, ShapeError
 from kcnn.export import facts as facts_file
 from kcnn.export import flatbuffer
 from kcnn.export.facts import Facts
 from kcnn.recipe import Preprocess
-from kcnn.tasks.task import Outputs
+from kcnn.tasks.task import Outputs, raw_outputs
 
 BATCH = 32
 MANIFEST = "manifest.json"
@@ -141,6 +141,7 @@ def _open_bundle(folder: Path, format: str, threads: int | None) -> Runner:
     if format == SAVED_MODEL:
         return open_saved_model(folder / SAVED_MODEL)
     file = folder / f"model_{format}.tflite"
+    guard.check_links(folder, ExportError, (file.name, MANIFEST))
     if not file.is_file():
         raise ExportError(f"{folder} has no {file.name}; export the run with --formats={format}.")
     check_unchanged(folder, file)
@@ -153,11 +154,12 @@ def check_unchanged(folder: Path, file: Path) -> None:
     Raises:
         ExportError: the file is not the one that was published, or the manifest cannot be read.
     """
+    manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
     try:
-        wanted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"][file.name]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        wanted = manifest["files"][file.name]["sha256"]
+    except (KeyError, TypeError) as error:
         raise ExportError(f"{folder / MANIFEST} does not tell what {file.name} should be ({error!r}).") from error
-    if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+    if hashlib.sha256(guard.read_bytes(file, ExportError)).hexdigest() != wanted:
         raise ExportError(f"{file} was changed after its export, or damaged; export the run again.")
 
 
@@ -181,36 +183,35 @@ def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return finished(model, signature, normalise(images, facts.preprocess))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)])
-    def raw(images: tf.Tensor) -> tf.Tensor:
-        return model(normalise(images, facts.preprocess), training=False)
-
     return Runner(
         path=folder,
         format="keras",
         facts=facts,
         outputs=tuple(signature.outputs),
         _call=lambda images: _in_batches(run, images),
-        raw=lambda images: np.asarray(raw(tf.constant(images))),
+        raw=raw_outputs(model, facts.preprocess),
     )
 
 
 def open_saved_model(folder: Path) -> Runner:
-    """Open a SavedModel that kcnn wrote.
+    """Open a SavedModel that kcnn wrote, or says so: what it can do is looked up before it runs.
 
     Raises:
-        ExportError: it is damaged, or not from kcnn.
+        ExportError: it is damaged, not from kcnn, or refused by `operations.check_saved_model`.
     """
     import tensorflow as tf
+
+    from kcnn.export.operations import check_saved_model
 
     record = folder / "assets.extra" / facts_file.FILE
     if not record.is_file():
         raise ExportError(f"{folder} lacks {record.relative_to(folder)}: it is not a SavedModel that kcnn wrote.")
-    facts = facts_file.from_json(record.read_text(encoding="utf-8"), str(record))
+    facts = facts_file.from_json(guard.read_text(record, ExportError), str(record))
+    check_saved_model(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+    except Exception as error:  # what the objects of a damaged graph lead to has no class of its own
         raise ExportError(f"{folder} cannot be loaded: {error}. Export the run again.") from error
 
     def call(images: np.ndarray) -> Outputs:
@@ -243,7 +244,7 @@ def open_litert(file: Path, threads: int | None = None, format: str = "tflite") 
         interpreter = Interpreter(model_path=str(file), num_threads=threads)
         interpreter.allocate_tensors()
         signature = interpreter.get_signature_runner() if interpreter.get_signature_list() else None
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, MemoryError) as error:
         raise ExportError(f"{flatbuffer.broken(file)} LiteRT says: {' '.join(str(error).split())[:300]}") from error
     outputs = signature.get_output_details() if signature else {o["name"]: o for o in interpreter.get_output_details()}
     facts = _litert_facts(file, interpreter.get_input_details(), list(outputs.values()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kcnn import atomic
+from kcnn import atomic, guard
 from kcnn import recipe as recipes
 from kcnn.data.source import Info
 from kcnn.errors import CheckpointError, ConfigError, DataError
@@ -30,6 +30,7 @@ WEIGHTS, MODEL, PREPROCESS, LABELS, RECIPE = FILES = (
     "labels.txt",
     "recipe.json",
 )
+SEEDS = 4096  # numbers that a network may hold beside its weights: two for each layer that draws lots
 
 
 def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -> None:
@@ -68,37 +69,50 @@ def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -
 
 
 def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
-    """Build the model of `folder` and give it its weights; read nothing but the five files.
+    """Build the model of `folder` and give it its weights; read nothing but the five files, and run nothing of them.
+
+    The folder may be a stranger's: the network is one that is registered here, and may hold no more numbers than
+    weights.safetensors does.
 
     Returns: the model (not compiled, float32), its recipe, and the facts of the source it was trained on.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or the weights belong to another model.
+        CheckpointError: a file is missing or damaged, a link out of the folder, or the weights belong to another model.
+        ConfigError: recipe.json is no recipe.
         UnknownNameError: the task or model is not installed here.
     """
     import keras
-    import safetensors.numpy
+
+    from kcnn.weights.files import tensors
 
     folder = Path(folder)
+    guard.check_links(folder, CheckpointError, FILES)
     recipe, record = read_recipe(folder / RECIPE), _read(folder / MODEL)
     try:
         facts = recipes.from_dict(Info, {**record["source"], "classes": record["classes"]}, MODEL)
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / MODEL} lacks {error}; it was not written by kcnn, or is damaged.") from error
+    weights = folder / WEIGHTS
+    try:
+        values = tensors(weights, CheckpointError)
+    except CheckpointError:
+        raise
+    except Exception as error:  # safetensors raises its own class for each kind of damage
+        raise CheckpointError(f"cannot read {weights}: {error}. Train or export again.") from error
+    held = sum(tensor.size for tensor in values.values())
+    too_many = f"{weights} belongs to another model: it holds {held:,} numbers, {RECIPE} and {MODEL} ask for {{asked}}."
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        model = TASKS.get(recipe.task).model(recipe, facts)
+        with guard.variables_within(held + SEEDS, too_many, CheckpointError):
+            model = TASKS.get(recipe.task).model(recipe, facts)
     finally:
         keras.config.set_dtype_policy(policy)
-    try:
-        content = (folder / WEIGHTS).read_bytes()
-        tensors = safetensors.numpy.load(content)
-    except Exception as error:  # safetensors raises its own class for each kind of damage
-        raise CheckpointError(f"cannot read {folder / WEIGHTS}: {error}. Train or export again.") from error
-    _assign(model, tensors, folder / WEIGHTS)
-    if hashlib.sha256(content).hexdigest() != record.get("weights_sha256"):
-        raise CheckpointError(f"{folder / WEIGHTS} is not the file that {MODEL} describes; train or export again.")
+    _assign(model, values, weights)
+    with open(weights, "rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != record.get("weights_sha256"):
+        raise CheckpointError(f"{weights} is not the file that {MODEL} describes; train or export again.")
     return model, recipe, facts
 
 
@@ -150,10 +164,7 @@ def read_recipe(path: Path) -> Recipe:
         CheckpointError: the file is missing.
         ConfigError: it is no recipe.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}.") from error
+    text = guard.read_text(path, CheckpointError)
     recipe = recipes.from_json(text, where=str(path))
     return recipes.from_json(text, config=TASKS.get(recipe.task).config, where=str(path))
 
@@ -184,7 +195,7 @@ def _json(record: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}.") from error
+    record = guard.parse_json(guard.read_text(path, CheckpointError), str(path), CheckpointError)
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{path} is not a table of keys and values; it was not written by kcnn.")
+    return record

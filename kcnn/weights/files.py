@@ -1,11 +1,12 @@
-"""Reading weights from files: safetensors of ours and of PyTorch, HDF5 of keras.applications. Nothing is unpickled."""
+"""Reading weights from files: safetensors of ours and of PyTorch, HDF5 and `.keras` of Keras. Nothing is unpickled."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from kcnn.errors import WeightsError
+from kcnn import guard
+from kcnn.errors import KcnnError, WeightsError
 from kcnn.weights.transplant import KerasWeights, TorchWeights
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
@@ -16,21 +17,23 @@ def read(path: Path) -> KerasWeights | TorchWeights:
 
     Args:
         path: `.safetensors` (names with slashes are Keras', with dots PyTorch's), or `.h5` as keras.applications
-            distributes them.
+            distributes them or `model.save` writes them, or `.keras`.
 
     Raises:
-        WeightsError: there is no such file, it is of another kind, or damaged.
+        WeightsError: there is no such file, it is of another kind, damaged, or made to do harm.
     """
     if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}. Give a .safetensors or .h5 file, 'imagenet', or hf:REPO.")
+        raise WeightsError(
+            f"there is no weights file {path}. Give a .safetensors, .h5 or .keras file, 'imagenet', or hf:REPO."
+        )
     if path.suffix in PICKLES:
         raise WeightsError(
             f"{path} is a pickle, which can run code when it is read. Convert it once: "
             f"python tools/import_weights.py NAME {path.name} {path.stem}.safetensors"
         )
-    readers = {".safetensors": _safetensors, ".h5": _hdf5}
+    readers = {".safetensors": _safetensors, ".h5": _hdf5, ".hdf5": _hdf5, ".keras": _keras}
     if path.suffix not in readers:
-        raise WeightsError(f"{path} ends in {path.suffix!r} but must be a .safetensors or .h5 file.")
+        raise WeightsError(f"{path} ends in {path.suffix!r} but must be a .safetensors, .h5 or .keras file.")
     try:
         return readers[path.suffix](path)
     except WeightsError:
@@ -51,31 +54,36 @@ def of_names(tensors: Mapping[str, np.ndarray]) -> KerasWeights | TorchWeights:
 
 
 def _safetensors(path: Path) -> KerasWeights | TorchWeights:
+    return of_names(tensors(path, WeightsError))
+
+
+def tensors(path: Path, error: type[KcnnError]) -> dict[str, np.ndarray]:
+    """Return name -> array of a safetensors file, which cannot hold more than it weighs.
+
+    Raises:
+        error: it is no plain file, or its header is longer than a network's can be.
+        Exception: what safetensors raises for damage, such as offsets that overlap.
+    """
     import safetensors.numpy
 
-    return of_names(safetensors.numpy.load_file(path))
+    guard.check_file(path, error)
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > guard.MOST_TEXT:
+        raise error(
+            f"{path} is not safetensors, or not of a network: its header would have {length:,} bytes, "
+            f"but at most {guard.MOST_TEXT:,} are read. Train, export or download it again."
+        )
+    return safetensors.numpy.load_file(path)
 
 
 def _hdf5(path: Path) -> KerasWeights:
-    import h5py
+    from kcnn.weights.foreign import read_applications
 
-    with h5py.File(path) as file:
-        root = file.get("model_weights", file)
-        if "layer_names" not in root.attrs:
-            raise WeightsError(
-                f"{path} is not in the layout of keras.applications' files (it has no 'layer_names'). For one that "
-                "`model.save_weights` wrote, build the model and call `model.load_weights`."
-            )
-        layers = {}
-        for layer in map(_text, root.attrs["layer_names"]):
-            names = [_text(name) for name in root[layer].attrs["weight_names"]]
-            layers[layer] = {_variable(name): np.asarray(root[layer][name]) for name in names}
-    return KerasWeights({layer: variables for layer, variables in layers.items() if variables})
+    return KerasWeights(read_applications(path))
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _keras(path: Path) -> KerasWeights:
+    from kcnn.weights.foreign import read_keras
 
-
-def _variable(name: str) -> str:
-    return name.rpartition("/")[2].partition(":")[0]
+    return KerasWeights(read_keras(path))
