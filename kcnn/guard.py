@@ -180,18 +180,20 @@ def _check_directory(path: Path, size: int, error: type[KcnnError]) -> None:
 
 
 def gunzip(content: bytes, where: Path, error: type[KcnnError]) -> bytes:
-    """Return what gzip has packed into `content`, at most `DATA_RATIO` times as much.
+    """Return what gzip has packed into `content` in one piece, which says at its end how much that is.
 
     Raises:
-        error: it is damaged, or a bomb.
+        error: it is damaged, or would unpack to more than `DATA_RATIO` times as much.
     """
-    most = DATA_RATIO * len(content) + SPARE
+    promised = int.from_bytes(content[-4:], "little")
+    check_ratio(where, promised, len(content), error, DATA_RATIO)
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            unpacked = file.read(most + 1)
+            unpacked = file.read(promised + 1)
     except (OSError, EOFError, zlib.error) as problem:
         raise error(f"{where} is a damaged gzip file ({problem}); fetch it again.") from problem
-    check_ratio(where, len(unpacked), len(content), error, DATA_RATIO)
+    if len(unpacked) != promised:
+        raise error(f"{where} is a damaged gzip file (it promises {promised:,} bytes); fetch it again.")
     return unpacked
 
 

@@ -1,6 +1,6 @@
 """Data sets that are arrays: scikit-learn's digits, `.npz` files and IDX files (MNIST's format)."""
 
-import gzip
+import math
 import struct
 import zipfile
 import zlib
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kcnn import guard
 from kcnn.data.source import Info, Source
 from kcnn.data.splits import array_split
 from kcnn.errors import DataError
@@ -46,7 +47,7 @@ def open_npz(path: str) -> Source:
     classes are read from "classes.txt" in the same folder, one a line. Nothing is unpickled.
 
     Raises:
-        DataError: no such arrays, or another type, shape or range.
+        DataError: no such arrays, or another type, shape or range; or an archive that `kcnn.guard.check_zip` refuses.
     """
     root = Path(path)
     if root.is_dir():
@@ -90,14 +91,11 @@ def read_idx(path: Path) -> np.ndarray:
     """Read one IDX file of unsigned bytes, gzipped or not (LeCun, yann.lecun.com/exdb/mnist).
 
     Raises:
-        DataError: it is cut short, too long, or of another type.
+        DataError: it is cut short, too long, of another type, or unpacks to far more than pictures do.
     """
-    content = path.read_bytes()
-    try:
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is a damaged gzip file ({error}); fetch it again.") from error
+    content = guard.read_bytes(path, DataError)
+    if content[:2] == b"\x1f\x8b":
+        content = guard.gunzip(content, path, DataError)
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise DataError(
             f"{path} does not start like an IDX file of unsigned bytes (00 00 08), but {content[:4].hex()}."
@@ -106,7 +104,7 @@ def read_idx(path: Path) -> np.ndarray:
     if len(content) < 4 + 4 * rank:
         raise DataError(f"{path} ends inside its header.")
     shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
-    expected, found = int(np.prod(shape, dtype=np.uint64)), len(content) - 4 - 4 * rank
+    expected, found = math.prod(shape), len(content) - 4 - 4 * rank
     if expected != found:
         raise DataError(f"{path} promises {shape}, {expected} bytes, but holds {found}; fetch it again.")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
@@ -210,7 +208,7 @@ def _npz_pair(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
             raise DataError(f"{path} holds {', '.join(file.files) or 'nothing'} but must hold images and labels.")
         try:
             return tuple(file[key] for key in keys)
-        except (ValueError, zlib.error, zipfile.BadZipFile, EOFError) as error:
+        except (ValueError, zlib.error, zipfile.BadZipFile, EOFError, MemoryError, OverflowError) as error:
             raise DataError(f"{path} cannot be read ({error}); pickled objects are refused.") from error
 
 
@@ -222,6 +220,7 @@ def _npz_key(path: Path, names: Sequence[str], stems: Sequence[str]) -> str | No
 
 
 def _npz(path: Path) -> Any:
+    guard.check_zip(path, DataError, guard.DATA_RATIO)
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, zipfile.BadZipFile) as error:

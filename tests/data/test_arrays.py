@@ -140,7 +140,7 @@ def test_labels_beyond_the_class_list_or_the_training_ones(tmp_path):
 
 def test_a_file_that_is_no_npz(tmp_path):
     (tmp_path / "train.npz").write_text("not one")
-    with pytest.raises(DataError, match=r"not a \.npz file"):
+    with pytest.raises(DataError, match=r"is not a zip archive"):
         opened(tmp_path)
     np.savez(tmp_path / "whole.npz", images=IMAGES, labels=LABELS)
     (tmp_path / "train.npz").unlink()
