@@ -5,8 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from kcnn.data import order
-from kcnn.data.masks import resize_mask
-from kcnn.data.preprocess import normalise, prepare
+from kcnn.data.preprocess import normalise, prepare_example
 from kcnn.data.source import Split
 from kcnn.recipe import Preprocess
 
@@ -95,10 +94,22 @@ def read_batch(split: Split, record: Preprocess, indices: tf.Tensor) -> tuple[tf
 
 
 def _prepared(example: dict[str, tf.Tensor], split: Split, record: Preprocess) -> tuple[tf.Tensor, tf.Tensor]:
-    target = example[split.target]
-    if split.target == "mask":
-        target = resize_mask(target, record.size)
-    return prepare(example["image"], record), target
+    """Return image and target as `prepare_example`; an image that has its size already is not resampled."""
+
+    def pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        found = prepare_example(example, record, split.target)
+        return found["image"], found[split.target]
+
+    def sized() -> tuple[tf.Tensor, tf.Tensor]:
+        known = {"image": tf.ensure_shape(example["image"], (*record.size, example["image"].shape[-1]))}
+        if split.target == "mask":
+            known["mask"] = tf.ensure_shape(example["mask"], record.size)
+        return pair({**example, **known})
+
+    if example["image"].shape[-3:-1].is_fully_defined():
+        return pair(example)
+    right = tf.reduce_all(tf.shape(example["image"])[-3:-1] == record.size)
+    return tf.cond(right, sized, lambda: pair(example))
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
