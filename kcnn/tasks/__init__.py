@@ -9,5 +9,6 @@ TASKS = Registry(
         "classification": Entry(
             "kcnn.tasks.classification.task:TASK", "one label per image, or several (config.multi_label)"
         ),
+        "segmentation": Entry("kcnn.tasks.segmentation.task:TASK", "one class for every pixel"),
     },
 )

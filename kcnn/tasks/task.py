@@ -32,6 +32,19 @@ def accuracy(answers: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"accuracy": share_equal(answers, truth)}
 
 
+def raw_outputs(model: "keras.Model", record: "Preprocess") -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from uint8 images (N, H, W, C), as `record` prepares them, to what `model` gives for them."""
+    import tensorflow as tf
+
+    from kcnn.data.preprocess import normalise
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *record.image_shape), tf.uint8)], autograph=False)
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return model(normalise(images, record), training=False)
+
+    return lambda images: run(tf.constant(images)).numpy()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """What goes in and out of an exported model.

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from kcnn import recipe as recipes
 from kcnn.data import open_source
-from kcnn.data.preprocess import normalise, prepare_example
+from kcnn.data.preprocess import prepare_example
 from kcnn.data.source import Source
 from kcnn.recipe import Data, Model, Preprocess, Recipe, Train
 from kcnn.tasks import TASKS
-from kcnn.tasks.task import Task
+from kcnn.tasks.task import Task, raw_outputs
 from kcnn.testing.family import expect
 
 LEARNING_RATES = (0.05, 0.005, 0.0005)
@@ -212,9 +212,7 @@ def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model
     if task.whole is None:
         return
 
-    def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(model(normalise(tf.constant(images), recipe.preprocess), training=False))
-
+    run = raw_outputs(model, recipe.preprocess)
     for size in ((1, 1), (5, 300)):
         outputs = task.whole(run, np.zeros((*size, 3), "uint8"), recipe.preprocess, recipe.config)
         _expect_decoded(task.decode(outputs, source.info, size), f"{where}: decode of the outputs of whole gives")

@@ -1,14 +1,12 @@
 """From what the network says to names a person reads: signature, decode, caption, draw."""
 
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from kcnn.tasks.classification.config import settings
+from kcnn.tasks.drawing import INK, PAPER, enlarged, font
 from kcnn.tasks.task import Signature
 
 if TYPE_CHECKING:
@@ -17,8 +15,7 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.5  # a label is given from this probability on, when there may be several
 TOP = 5
-SHORT_SIDE = 224  # pixels; smaller pictures are enlarged before text is put under them
-BAR, FILL, INK = "#f2f4f7", "#bcd0e6", "#1f2430"
+FILL = "#bcd0e6"
 
 
 def signature(recipe: "Recipe", info: "Info") -> Signature:
@@ -101,21 +98,14 @@ def draw(image: np.ndarray, answer: dict[str, Any], info: "Info") -> np.ndarray:
         texts = [(name, f"{share:.1%}", share) for name, share in rows]
     else:
         texts = [(caption(answer["label"], info), "", 0.0)]
-    picture = Image.fromarray(np.asarray(image[..., 0] if image.shape[-1] == 1 else image)).convert("RGB")
-    factor = max(1, round(SHORT_SIDE / min(picture.size)))
-    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    picture = enlarged(image)
     row_height = max(22, picture.width // 20)
-    sheet = Image.new("RGB", (picture.width, picture.height + row_height * len(texts)), BAR)
+    sheet = Image.new("RGB", (picture.width, picture.height + row_height * len(texts)), PAPER)
     sheet.paste(picture)
-    pen, font = ImageDraw.Draw(sheet), _font(int(row_height * 0.6))
+    pen, letters = ImageDraw.Draw(sheet), font(int(row_height * 0.6))
     for place, (name, number, share) in enumerate(texts):
         top = picture.height + place * row_height
-        pen.rectangle((0, top + 1, share * sheet.width, top + row_height - 2), fill=FILL if share else BAR)
-        pen.text((8, top + row_height / 2), name, fill=INK, font=font, anchor="lm")
-        pen.text((sheet.width - 8, top + row_height / 2), number, fill=INK, font=font, anchor="rm")
+        pen.rectangle((0, top + 1, share * sheet.width, top + row_height - 2), fill=FILL if share else PAPER)
+        pen.text((8, top + row_height / 2), name, fill=INK, font=letters, anchor="lm")
+        pen.text((sheet.width - 8, top + row_height / 2), number, fill=INK, font=letters, anchor="rm")
     return np.asarray(sheet)
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
