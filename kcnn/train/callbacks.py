@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kcnn.errors import TrainingError, UnknownNameError
+from kcnn.errors import UnknownNameError
 from kcnn.recipe import Recipe
 from kcnn.train import checkpoint
+from kcnn.train.nan import NotFinite
 from kcnn.train.records import draw_curves, write_log
 from kcnn.train.rundir import RunDir
 from kcnn.train.signals import Signals
@@ -25,7 +26,7 @@ class TimeUp(Exception):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Counts steps, saves, and stops training where it must; put it first.
+    """Counts steps, saves, and stops training where it must; put it before what looks at the state.
 
     At a step boundary: a checkpoint every `train.checkpoint_steps`, on a signal, and when the time is up.
     At an epoch's end: history, log.csv, curves.png and a checkpoint.
@@ -83,8 +84,8 @@ class Keeper(keras.callbacks.Callback):
             state.rate = (state.step - self._first[1]) * train.batch_size / max(now - self._first[0], 1e-9)
         else:
             self._first = (now, state.step)
-        if not math.isfinite(logs["loss"]):
-            raise TrainingError(self._trouble(f"the loss is {logs['loss']}"))
+        if not math.isfinite(logs["loss"]) and train.on_nan != "skip":  # there such a step has left no trace
+            raise NotFinite(f"the loss is {logs['loss']}", state.step)
         if state.step_in_epoch == 0:
             return
         time_is_up = bool(train.max_minutes) and state.seconds >= 60 * train.max_minutes
@@ -129,13 +130,15 @@ class Keeper(keras.callbacks.Callback):
         tensors = snapshot(self.model)
         broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if broken:
-            raise TrainingError(self._trouble(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite"))
+            raise NotFinite(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite", state.step)
         saved = {
             "step": state.step,
             "epoch": state.epoch,
             "data": self._data,
             "seconds": state.seconds,
             "history": [*state.history],
+            "rollbacks": state.rollbacks,
+            "dropped": [*state.dropped],
         }
         best = state.best(train.monitor) if train.patience else None
         self._writer.save(tensors, saved, {int(best["step"])} if best else ())
@@ -144,17 +147,6 @@ class Keeper(keras.callbacks.Callback):
         if self._signals.caught:
             self._writer.wait()
             self._signals.answer(self._state.step, self._run.path)
-
-    def _trouble(self, what: str) -> str:
-        state, train = self._state, self._recipe.train
-        self._writer.wait()
-        saved = checkpoint.steps(self._run.checkpoints)
-        kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
-        epoch, step = divmod(state.step - 1, state.steps_per_epoch)
-        return (
-            f"{what} at step {state.step} (epoch {epoch + 1}, step {step + 1} of {state.steps_per_epoch}). {kept} "
-            f"Try a lower train.learning_rate (it is {train.learning_rate:g}) or a longer train.warmup_epochs."
-        )
 
 
 class Averages(keras.callbacks.Callback):

@@ -128,7 +128,7 @@ def resolve(recipe: Recipe) -> Recipe:
 
 
 def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
-    """Open the data, look for bad files, build and compile the model; seeds Python, NumPy and Keras.
+    """Open the data, look for bad files, and `build`.
 
     Args:
         recipe: resolved.
@@ -140,7 +140,7 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     """
     from kcnn.data import open_source
 
-    train, task = recipe.train, TASKS.get(recipe.task)
+    train = recipe.train
     source = source or open_source(recipe.data)
     unreadable = {name: _scan(name, split, recipe, console) for name, split in source.splits.items() if name != "test"}
     if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):
@@ -148,6 +148,19 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
             "split; set data.validation (0.1 holds out 10 %), or train.patience=0."
         )
+    return build(recipe, source, unreadable)
+
+
+def build(recipe: Recipe, source: Source, unreadable: dict[str, tuple["BadExample", ...]]) -> Job:
+    """Build and compile the model as a run begins with it, the same each time; seeds Python, NumPy and Keras.
+
+    Args:
+        recipe: resolved. source: of its data. unreadable: as `Job` has it.
+
+    Raises:
+        KcnnError: whatever is wrong with the data, the names or the settings.
+    """
+    train, task = recipe.train, TASKS.get(recipe.task)
     kept = source.split("train").without({example.index for example in unreadable["train"]})
     steps = -(-kept.size // train.batch_size)
     counts = task.class_counts(recipe, source.info, kept)

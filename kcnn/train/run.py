@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kcnn.data.source import Source
     from kcnn.train.job import Job
+    from kcnn.train.nan import NotFinite
     from kcnn.train.progress import Console
     from kcnn.train.state import State
 
@@ -34,6 +35,7 @@ CHANGEABLE = frozenset(
         "train.max_minutes",
         "train.checkpoint_steps",
         "train.on_save_error",
+        "train.on_nan",
     }
 )
 CHANGEABLE_SECTIONS = ("export.",)
@@ -66,10 +68,12 @@ def train(
         ResourceError: another process works on this run, or the disk is full.
         ConfigError: the recipe or the data differ from the run's own; old and new values are named.
         CheckpointError: all checkpoints are damaged.
-        TrainingError: the loss or a weight is not finite; the step is named, the last checkpoint is kept.
+        NotFinite: the loss or a weight is not finite and `train.on_nan` does not mend it; step, batch and layer are
+            named, the last checkpoint is kept.
         Interrupted: after Ctrl-C or SIGTERM; everything is saved.
     """
     from kcnn.train.job import prepare, resolve
+    from kcnn.train.nan import NotFinite
     from kcnn.train.progress import Plain
     from kcnn.train.transfer import begin
 
@@ -91,8 +95,11 @@ def train(
         if not state.step:
             begin(job, console)
         while not (reason := state.finished(recipe.train)):
-            _fit(run, job, state, metrics, console)
-            state, metrics = _restored(run, job, console)
+            try:
+                _fit(run, job, state, metrics, console)
+                state, metrics = _restored(run, job, console)
+            except NotFinite as trouble:
+                job, state, metrics = _taken_back(run, job, state, trouble, console)
         _finish(run, job, state, console)
         console.note(f"{recipe.name}: {reason}; the trained model is in {run.path}")
     return run.path
@@ -135,6 +142,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dict[str, "np.ndarray"]]:
     """Bring the model to the newest checkpoint; return the state and, in mid-epoch, the sums of the metrics."""
+    from kcnn.train.nan import slow
     from kcnn.train.state import State, restore
     from kcnn.train.strategy import build_metrics
 
@@ -148,11 +156,65 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
             "file names or unreadable images. Restore them, or train under another --name."
         )
     restore(job.model, tensors)
-    state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"])
+    rollbacks, dropped = saved.get("rollbacks", 0), saved.get("dropped", [])
+    slow(job.model, rollbacks, held=rollbacks)
+    state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"], rollbacks, dropped)
     if state.step_in_epoch == 0:
         return state, {}
     build_metrics(job.strategy, job.model, job.element_spec())
     return state, {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
+
+
+def _taken_back(
+    run: RunDir, job: "Job", state: "State", trouble: "NotFinite", console: "Console"
+) -> tuple["Job", "State", dict[str, "np.ndarray"]]:
+    """Find where numbers that are not finite come from; then go back to the newest checkpoint at half the rate.
+
+    A checkpoint from which they have come again is given up for the one before it, the last one for the run's start:
+    weights that are about to overflow are finite too.
+
+    Raises:
+        NotFinite: `train.on_nan` says so, or the run has been taken back often enough.
+    """
+    from kcnn.train.nan import ROLLBACKS, NotFinite, search, slow
+
+    def back() -> tuple["Job", "State", dict[str, "np.ndarray"]]:
+        again = job if checkpoint.steps(run.checkpoints) else _begun_again(job, console)
+        return again, *_restored(run, again, console)
+
+    train, told = job.recipe.train, ""
+    if train.on_nan != "skip":  # which has told already
+        job, before, _ = back()
+        slow(job.model, state.rollbacks, held=before.rollbacks)
+        told = f" In detail: {search(run, job, before.step, trouble, console)}."
+    epoch, step = divmod(trouble.step - 1, job.steps_per_epoch)
+    where = f"{trouble} at step {trouble.step} (epoch {epoch + 1}, step {step + 1} of {job.steps_per_epoch})."
+    saved = checkpoint.steps(run.checkpoints)
+    if train.on_nan == "rollback" and state.rollbacks < ROLLBACKS:
+        if saved and saved[0] == state.retried:
+            atomic.discard(run.checkpoints / f"{saved[0]:09d}")
+        job, before, metrics = back()
+        slow(job.model, state.rollbacks + 1, held=before.rollbacks)
+        before.rollbacks, before.retried = state.rollbacks + 1, before.step
+        console.warn(f"{where}{told} Going on from step {before.step} at 1/{2**before.rollbacks} of the learning rate.")
+        return job, before, metrics
+    kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
+    after = f" It was taken back {state.rollbacks} times, each at half the rate." if state.rollbacks else ""
+    raise NotFinite(
+        f"{where} {kept}{told}{after} Try a lower train.learning_rate (it is {train.learning_rate:g}), a longer "
+        "train.warmup_epochs, or another train.on_nan (rollback, skip).",
+        trouble.step,
+    ) from trouble
+
+
+def _begun_again(job: "Job", console: "Console") -> "Job":
+    """Return the job with the model that its first step found."""
+    from kcnn.train.job import build
+    from kcnn.train.transfer import begin
+
+    again = build(job.recipe, job.source, job.unreadable)
+    begin(again, console)
+    return again
 
 
 def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> None:
@@ -182,11 +244,14 @@ def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> N
 def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray"], console: "Console") -> None:
     """Train from `state` on: to the end of an epoch that was broken off, else to the end of training."""
     from kcnn.train.callbacks import Averages, Keeper, TimeUp
+    from kcnn.train.nan import NotFinite, guard
     from kcnn.train.progress import Progress
     from kcnn.train.signals import Signals
     from kcnn.train.tensorboard import TensorBoard
 
     recipe = job.recipe
+    if recipe.train.on_nan == "skip":
+        guard(run, job, state, console)
     progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
     writing = checkpoint.Writer(run.checkpoints, console.warn if recipe.train.on_save_error == "warn" else None)
     with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp), writing as writer:
@@ -197,11 +262,17 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
                 steps_per_epoch=job.steps_per_epoch - state.step_in_epoch,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1 if state.step_in_epoch else recipe.train.epochs,
-                callbacks=[keeper, *([Averages()] if recipe.train.ema else []), progress, board],
+                # the board before the keeper, so that no epoch is saved and not drawn
+                callbacks=[board, keeper, *([Averages()] if recipe.train.ema else []), progress],
                 shuffle=False,
                 verbose=0,
                 **job.validation(),
             )
+        except NotFinite:
+            writer.wait()
+            if recipe.train.on_nan == "rollback" and (saved := checkpoint.steps(run.checkpoints)):
+                signals.answer(saved[0], run.path)
+            raise
         finally:
             board.on_train_end()
     signals.answer(state.step, run.path)  # one that came after the keeper's last look

@@ -31,6 +31,7 @@ class RunDir:
         self.data_report = self.path / "data_report.json"
         self.log = self.path / "log.csv"
         self.curves = self.path / "curves.png"
+        self.nan = self.path / "nan"
         self.samples = self.path / "samples"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"

@@ -27,6 +27,9 @@ class State:
         step: optimizer steps done.
         seconds: time spent training, over all processes that worked on the run.
         history: one row of numbers for each finished epoch: "epoch" (from 1), "step", "learning_rate", metrics.
+        rollbacks: times the run was taken back because a number was not finite; the learning rate is halved by each.
+        dropped: steps (from 1) whose update was left out because a number was not finite.
+        retried: step of the checkpoint that the run was just taken back to, 0 for its start, -1 otherwise; not saved.
         rate: training images per second of the latest epoch; measured, so neither saved nor logged to log.csv.
     """
 
@@ -34,6 +37,9 @@ class State:
     step: int = 0
     seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
+    rollbacks: int = 0
+    dropped: list[int] = field(default_factory=list)
+    retried: int = -1
     rate: float = 0.0
 
     @property
@@ -72,7 +78,7 @@ def snapshot(model: "keras.Model") -> dict[str, np.ndarray]:
 
     Names are by position ("optimizer/0003"), since Keras numbers optimizers and seed generators anew in each process.
     """
-    return {name: np.asarray(variable.numpy()) for name, variable in _variables(model).items()}
+    return {name: np.asarray(variable.numpy()) for name, variable in variables(model).items()}
 
 
 def restore(model: "keras.Model", tensors: Mapping[str, np.ndarray], *, metrics: bool = False) -> None:
@@ -86,7 +92,7 @@ def restore(model: "keras.Model", tensors: Mapping[str, np.ndarray], *, metrics:
     Raises:
         CheckpointError: a variable is missing or has another shape; nothing has been assigned then.
     """
-    wanted = {name: v for name, v in _variables(model).items() if name.startswith("metrics/") == metrics}
+    wanted = {name: v for name, v in variables(model).items() if name.startswith("metrics/") == metrics}
     for name, variable in wanted.items():
         shape = tensors[name].shape if name in tensors else "nothing"
         if shape != tuple(variable.shape):
@@ -99,7 +105,8 @@ def restore(model: "keras.Model", tensors: Mapping[str, np.ndarray], *, metrics:
         variable.assign(tensors[name])
 
 
-def _variables(model: "keras.Model") -> dict[str, Any]:
+def variables(model: "keras.Model") -> dict[str, Any]:
+    """Return what `snapshot` reads, under the same names."""
     metrics = [part for variable in model.metrics_variables for part in replica_parts(variable)]
     groups = {"model": model.variables, "optimizer": model.optimizer.variables, "metrics": metrics}
     return {f"{group}/{i:04d}": variable for group, found in groups.items() for i, variable in enumerate(found)}

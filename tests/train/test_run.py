@@ -334,7 +334,7 @@ def test_a_signal_after_the_last_step_of_a_fit_is_answered(tmp_path, run_toy, cr
 
 def test_state_json_holds_the_place_in_the_run(finished):
     saved = json.loads((finished / "checkpoints" / f"{20:09d}" / "state.json").read_text())
-    assert set(saved) == {"step", "epoch", "data", "seconds", "history"}
+    assert set(saved) == {"step", "epoch", "data", "seconds", "history", "rollbacks", "dropped"}
     assert (saved["step"], saved["epoch"]) == (20, 2)
     assert len(saved["history"]) == 2
     assert saved["seconds"] > 0
