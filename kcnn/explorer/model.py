@@ -1,7 +1,5 @@
 """What the page asks of one model: its answer for an image, maps and kernels of its layers, where the evidence lies."""
 
-import base64
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kcnn.errors import ConfigError, DataError, ExportError, KcnnError, UnknownNameError
+from kcnn.explain.methods import METHODS
+from kcnn.explorer import inside, opening
+from kcnn.explorer.packing import evidence, packed, pixels, thinned
 
 if TYPE_CHECKING:
     import keras
 
+    from kcnn.adversarial.victim import Victim
     from kcnn.export.runner import Runner
 
 MOST_PIXELS = 50_000_000  # of a photo; larger ones take seconds and gigabytes to decode
 MOST_MAPS = 64
-MOST_SIDE = 96  # of a map as it is sent
 MOST_KERNELS = (32, 8)  # filters and channels
 POSITIONS = 13  # of the square along each axis
 SHARE = 0.25  # of the image's side that the square covers
@@ -42,6 +43,7 @@ class Opened:
         self._lock = threading.Lock()
         self._runner: Runner
         self._model: keras.Model | None = None
+        self._victim: Victim | None = None
         self._layers: dict[str, Any] = {}
         self._parts: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
 
@@ -60,9 +62,9 @@ class Opened:
         """Open the model; a fault is kept for `about` and for whoever asks it something."""
         try:
             with self._lock:
-                self._runner, self._model = _open(self.path)
-                self._layers = _layers(self._model)
-                self._read = _image_reader(self._runner)
+                self._runner, self._model = opening.open_network(self.path)
+                self._layers = opening.layers(self._model)
+                self._read = opening.image_reader(self._runner)
         except Exception as error:  # whatever a damaged file makes the libraries raise
             known = isinstance(error, KcnnError)
             self._problem = str(error) if known else f"{self.path} cannot be opened: {error}. Export it again."
@@ -74,8 +76,9 @@ class Opened:
     def about(self) -> dict[str, Any]:
         """Return {"state": "none", "loading", "failed" or "ready"}, with the error or with name, labels and layers.
 
-        A layer is {"name", "kind", "shape", "kernel"}: shape of its output, shape of its kernel or None. A model
-        that is no Keras model any more (a `.tflite`) has none.
+        "methods" and "attacks" are what `explain` and `attack` take. A layer is {"name", "kind", "shape", "kernel"}:
+        shape of its output, shape of its kernel or None. A model that is no Keras model any more (a `.tflite`) has
+        none of the three.
         """
         if self._state != "ready":
             return {"state": self._state} | ({"error": self._problem} if self._problem else {})
@@ -88,7 +91,9 @@ class Opened:
             "size": list(kept.size),
             "channels": kept.channels,
             "params": self._model.count_params() if self._model is not None else None,
-            "layers": [_row(name, layer) for name, layer in self._layers.items()],
+            "methods": list(METHODS) if self._model is not None else [],
+            "attacks": list(inside.ATTACKS) if self._model is not None and not facts.multi_label else [],
+            "layers": [opening.row(name, layer) for name, layer in self._layers.items()],
         }
 
     def predict(self, contents: bytes) -> dict[str, Any]:
@@ -100,11 +105,11 @@ class Opened:
             DataError: the bytes are no image that can be read, or too large.
             ExportError: no model is open, or its answer is not finite.
         """
-        pixels = self._pixels(contents)
-        scores = self._scores(pixels[None])[0]
+        image = self._pixels(contents)
+        scores = self._scores(image[None])[0]
         order = np.argsort(-scores, kind="stable")
         rows = [{"label": self._label(i), "class_id": int(i), "probability": float(scores[i])} for i in order[:10]]
-        return {**rows[0], "scores": rows, "input": packed(pixels.astype("float32").transpose(2, 0, 1), 0, 255)}
+        return {**rows[0], "scores": rows, "input": pixels(image)}
 
     def maps(self, contents: bytes, layer: str) -> dict[str, Any]:
         """Return what `layer` makes of an encoded image: up to `MOST_MAPS` maps or the values of a vector.
@@ -114,11 +119,11 @@ class Opened:
             DataError, ExportError: as `predict`.
         """
         self._known(layer)
-        pixels = self._pixels(contents)
+        image = self._pixels(contents)
         with self._lock:
-            values = self._part(layer)(pixels)
+            values = self._part(layer)(image)
         return {"layer": layer, "of": int(values.shape[-1]), "shape": list(values.shape)} | (
-            packed(_thinned(values.transpose(2, 0, 1)[:MOST_MAPS]))
+            packed(thinned(values.transpose(2, 0, 1)[:MOST_MAPS]))
             if values.ndim == 3
             else packed(values.reshape(1, 1, -1)[..., :4096])
         )
@@ -130,7 +135,7 @@ class Opened:
             UnknownNameError: the model has no such layer.
             ConfigError: the layer has no kernels to look at.
         """
-        shape = _row(layer, self._known(layer))["kernel"]
+        shape = opening.row(layer, self._known(layer))["kernel"]
         if shape is None:
             raise ConfigError(f"layer {layer!r} has no kernels; ask for one of a convolution.")
         weights = np.asarray(self._layers[layer].kernel).transpose(3, 2, 0, 1)
@@ -159,30 +164,84 @@ class Opened:
             ConfigError: the class or fill does not exist.
             DataError, ExportError: as `predict`.
         """
-        pixels = self._pixels(contents)
-        whole = self._scores(pixels[None])[0]
-        text, fill = query.get("class", str(int(whole.argmax()))), query.get("fill", FILLS[0])
-        if not (text.isascii() and text.isdigit() and int(text) < len(whole)):
-            raise ConfigError(f"class is {text!r} but must be a number from 0 to {len(whole) - 1}.")
+        image = self._pixels(contents)
+        whole = self._scores(image[None])[0]
+        target, fill = _class_id(query, whole), query.get("fill", FILLS[0])
         if fill not in FILLS:
             raise ConfigError(f"fill is {fill!r} but must be one of {', '.join(FILLS)}.")
-        target = int(text)
-        border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         colour = np.median(border, axis=0) if fill == "background" else 128
-        total = np.zeros(pixels.shape[:2])
-        count = np.zeros(pixels.shape[:2])
-        boxes = squares(*pixels.shape[:2])
-        covered = np.repeat(pixels[None], len(boxes), axis=0)
-        for image, box in zip(covered, boxes, strict=True):
-            image[box] = colour
+        total = np.zeros(image.shape[:2])
+        count = np.zeros(image.shape[:2])
+        boxes = squares(*image.shape[:2])
+        covered = np.repeat(image[None], len(boxes), axis=0)
+        for one, box in zip(covered, boxes, strict=True):
+            one[box] = colour
         for box, scores in zip(boxes, self._scores(covered), strict=True):
             total[box] += whole[target] - scores[target]
             count[box] += 1
         drops = total / np.maximum(count, 1)
-        most = float(np.abs(drops).max())
-        return {"label": self._label(target), "class_id": target, "probability": float(whole[target]), "most": most} | {
-            "map": packed(_thinned(drops[None]), -(most or 1.0), most or 1.0)
-        }
+        return self._about(target, whole) | evidence(drops)
+
+    def explain(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:
+        """Return which pixels speak for a class, by a method that looks inside.
+
+        Args:
+            contents: an encoded image.
+            query: "method" of `kcnn.explain.methods.METHODS`; "class" as in `occlusion`; "layer" for some methods.
+
+        Returns: {"label", "class_id", "probability"} and what `inside.explain` gives.
+
+        Raises:
+            ConfigError, UnknownNameError: as `inside.explain`; or the file holds no Keras network.
+            DataError, ExportError: as `predict`.
+        """
+        image = self._pixels(contents)
+        whole = self._scores(image[None])[0]
+        target = _class_id(query, whole)
+        model, record = self._network(), self._runner.preprocess
+        with self._lock:
+            found = inside.explain(model, record, image, target, query.get("method", "grad_cam"), query.get("layer"))
+        return self._about(target, whole) | found
+
+    def attack(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:
+        """Return a picture that differs by at most eps and is answered otherwise, where one is found.
+
+        Args:
+            contents: an encoded image.
+            query: "method" of `inside.ATTACKS`; "eps" in pixels of 0..255.
+
+        Returns: {"label", "class_id", "probability"} of the new "image", "before" the same of the old one,
+            "success", and "most" and "map" of each pixel's largest change.
+
+        Raises:
+            ConfigError: as `inside.attack`; or the model gives no single label, or is no Keras network.
+            DataError, ExportError: as `predict`.
+        """
+        image = self._pixels(contents)
+        self._network()
+        if self._runner.facts.multi_label:
+            raise ConfigError("this model gives any number of labels, but an attack needs one that it can change.")
+        with self._lock:
+            self._victim = self._victim or _victim(self._model, self._runner)
+            found = inside.attack(self._victim, image, query.get("method", "fgsm"), query.get("eps", "8"))
+        after, before = (self._about(int(scores.argmax()), scores) for scores in (found.after[0], found.before[0]))
+        strongest = np.abs(found.perturbation[0]).argmax(axis=-1)[..., None]
+        change = np.take_along_axis(found.perturbation[0], strongest, axis=-1)[..., 0]
+        return (
+            after
+            | {"before": before, "success": bool(found.success[0])}
+            | evidence(change)
+            | {"image": pixels(found.images[0])}
+        )
+
+    def _about(self, target: int, scores: np.ndarray) -> dict[str, Any]:
+        return {"label": self._label(target), "class_id": target, "probability": float(scores[target])}
+
+    def _network(self) -> "keras.Model":
+        if self._model is None:
+            raise ConfigError("a .tflite file cannot be looked into; open the run or the bundle it comes from.")
+        return self._model
 
     def _label(self, index: int) -> str:
         labels = self._runner.labels
@@ -226,8 +285,22 @@ class Opened:
 
     def _part(self, layer: str) -> Callable[[np.ndarray], np.ndarray]:
         if layer not in self._parts:
-            self._parts[layer] = _up_to(self._model, self._layers[layer], self._runner)
+            self._parts[layer] = opening.up_to(self._model, self._layers[layer], self._runner)
         return self._parts[layer]
+
+
+def _class_id(query: dict[str, str], scores: np.ndarray) -> int:
+    """Return the class that is asked about, the surest unless one is named."""
+    text = query.get("class", str(int(scores.argmax())))
+    if not (text.isascii() and text.isdigit() and int(text) < len(scores)):
+        raise ConfigError(f"class is {text[:40]!r} but must be a number from 0 to {len(scores) - 1}.")
+    return int(text)
+
+
+def _victim(model: Any, runner: "Runner") -> "Victim":
+    from kcnn.adversarial.victim import Victim
+
+    return Victim(model, runner.preprocess)
 
 
 def squares(height: int, width: int) -> list[tuple[slice, slice]]:
@@ -239,89 +312,3 @@ def squares(height: int, width: int) -> list[tuple[slice, slice]]:
         return [slice(start, start + side) for start in starts]
 
     return [(row, column) for row in along(height) for column in along(width)]
-
-
-def packed(values: np.ndarray, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    """Return pictures (N, H, W) as {"count", "height", "width", "low", "high", "data"}: bytes 0..255 in base64."""
-    values = np.nan_to_num(np.asarray(values, "float32"))
-    low = float(values.min()) if low is None else low
-    high = float(values.max()) if high is None else high
-    scaled = np.clip((values - low) / ((high - low) or 1.0) * 255, 0, 255)
-    count, height, width = values.shape
-    data = base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode("ascii")
-    return {"count": count, "height": height, "width": width, "low": low, "high": high, "data": data}
-
-
-def _thinned(values: np.ndarray) -> np.ndarray:
-    rows, columns = (np.linspace(0, n - 1, min(n, MOST_SIDE)).round().astype(int) for n in values.shape[1:])
-    return values[:, rows][:, :, columns]
-
-
-def _open(path: Path | None) -> tuple["Runner", "keras.Model | None"]:
-    """Open a run or bundle as its Keras model, whose layers can be looked into; other files as they run."""
-    from kcnn.export import facts
-    from kcnn.export.runner import newest, of_keras, open_model
-    from kcnn.tasks import TASKS
-    from kcnn.train.weights import RECIPE, load_run
-
-    folder = newest(Path(path or "."))
-    if not (folder / RECIPE).is_file():
-        return open_model(folder), None
-    model, recipe, info = load_run(folder)
-    signature = TASKS.get(recipe.task).signature(recipe, info)
-    return of_keras(folder, model, facts.of_run(recipe, info), signature), model
-
-
-def _image_reader(runner: "Runner") -> Callable[[bytes], np.ndarray]:
-    """Return a function: encoded image -> pixels as `kcnn predict` would give them to the model."""
-    from kcnn.export.predict import reader
-
-    read = reader(runner)
-
-    def pixels(contents: bytes) -> np.ndarray:
-        with tempfile.NamedTemporaryFile(prefix="kcnn-") as file:
-            file.write(contents)
-            file.flush()
-            answer, resized = read(file.name)
-        if resized is None:
-            raise DataError(answer.error)
-        return resized
-
-    return pixels
-
-
-def _layers(model: "keras.Model | None") -> dict[str, Any]:
-    """Return the layers with one output that can be shown: maps (N, H, W, C) or vectors (N, C)."""
-    shown = {}
-    for layer in model.layers if model is not None else ():
-        if type(layer).__name__ == "InputLayer" or len(layer._inbound_nodes) != 1:
-            continue
-        if len(getattr(layer.output, "shape", ())) in (2, 4):
-            shown[layer.name] = layer
-    return shown
-
-
-def _row(name: str, layer: Any) -> dict[str, Any]:
-    kernel = getattr(layer, "kernel", None)
-    square = kernel is not None and len(kernel.shape) == 4
-    return {
-        "name": name,
-        "kind": type(layer).__name__,
-        "shape": list(layer.output.shape[1:]),
-        "kernel": list(kernel.shape) if square else None,
-    }
-
-
-def _up_to(model: Any, layer: Any, runner: "Runner") -> Callable[[np.ndarray], np.ndarray]:
-    import keras
-    import tensorflow as tf
-
-    from kcnn.data.preprocess import normalise
-
-    part = keras.Model(model.input, layer.output)
-
-    @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)])
-    def run(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(part(normalise(images, runner.preprocess), training=False), tf.float32)
-
-    return lambda pixels: run(tf.constant(pixels[None])).numpy()[0]

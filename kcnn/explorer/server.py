@@ -145,6 +145,8 @@ class Handler(BaseHTTPRequestHandler):
             "/predict": opened.predict,
             "/maps": lambda body: opened.maps(body, query.get("layer", "")),
             "/occlusion": lambda body: opened.occlusion(body, query),
+            "/explain": lambda body: opened.explain(body, query),
+            "/attack": lambda body: opened.attack(body, query),
         }
         if path not in acts:
             raise Refused(HTTPStatus.NOT_FOUND, f"Nothing takes images at {path[:80]!r}; {', '.join(acts)} do.")

@@ -72,3 +72,20 @@ def run(tmp_path_factory):
         train=Train(epochs=4),
     )
     return trained(tmp_path_factory.mktemp("runs") / "drawn_digits", recipe)
+
+
+@pytest.fixture(scope="session")
+def bundle(run, tmp_path_factory):
+    """The bundle of `run`, in one format."""
+    from kcnn.export.bundle import export
+    from kcnn.recipe import Export
+
+    return export(run, tmp_path_factory.mktemp("saved_models"), options=Export(formats=("fp32",)))
+
+
+@pytest.fixture(scope="session")
+def bundle(run, tmp_path_factory):
+    """The bundle of `run`, in one format."""
+    from kcnn.export.bundle import export
+
+    return export(run, tmp_path_factory.mktemp("saved_models"), formats=("fp32",))

@@ -1,8 +1,10 @@
 """Questions about one model: answers, maps, kernels, evidence, and files that are broken."""
 
 import base64
+import importlib
 import io
 import json
+import re
 import shutil
 import time
 
@@ -11,7 +13,9 @@ import pytest
 from PIL import Image
 
 from kcnn.errors import ConfigError, DataError, ExportError, UnknownNameError
-from kcnn.explorer.model import POSITIONS, Opened, packed, squares
+from kcnn.explain.methods import METHODS
+from kcnn.explorer.model import POSITIONS, Opened, squares
+from kcnn.explorer.packing import packed
 from tests.explorer.conftest import serving
 from tests.explorer.test_server import ask, png, refusal
 
@@ -128,6 +132,151 @@ def test_evidence_of_a_real_digit_lies_on_the_digit(opened, digit):
     assert heat[ink].mean() > heat[~ink].mean()
 
 
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("cam", "occlusion")])
+def test_maps_of_the_evidence_are_the_methods(opened, digit, method):
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain import draw, maps
+
+    pixels, contents = digit
+    layer = "c3" if METHODS[method].takes_layer else ""
+    found = opened.explain(contents, {"method": method, "class": "4", "layer": layer})
+    assert (found["label"], found["class_id"]) == ("4", 4)
+    ready = normalise(pixels[None, ..., None], opened._runner.preprocess)
+    options = {"layer": "c3"} if layer else {}
+    wanted = getattr(importlib.import_module(f"kcnn.explain.{method}"), method)(opened._model, ready, 4, **options)
+    if METHODS[method].kind == "signed":
+        assert np.abs(bytes_of(found["picture"]).astype(int) - draw.signed(wanted)[0].transpose(2, 0, 1)).max() <= 1
+        return
+    wanted = maps.per_pixel(wanted)[0] if METHODS[method].kind == "slopes" else wanted[0]
+    assert found["most"] == pytest.approx(np.abs(wanted).max(), rel=1e-4)
+    assert values_of(found["map"])[0] == pytest.approx(wanted, abs=found["most"] / 100)
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_a_changed_picture_is_the_attacks_and_fools(opened, digit, method):
+    from kcnn.adversarial import ATTACKS
+    from kcnn.adversarial.victim import Victim
+
+    pixels, contents = digit
+    found = opened.attack(contents, {"method": method, "eps": "90"})
+    victim = Victim(opened._model, opened._runner.preprocess)
+    settings = {"steps": 10} if method == "pgd" else {}
+    wanted = ATTACKS.get(method)(victim.aim(pixels[None, ..., None]), eps=90, **settings)
+    assert np.array_equal(bytes_of(found["image"])[0], wanted.images[0, ..., 0])
+    assert found["most"] == 90
+    assert values_of(found["map"])[0] == pytest.approx(wanted.perturbation[0, ..., 0], abs=1)
+    changed = opened.predict(encoded(bytes_of(found["image"])[0]))
+    assert (found["label"], found["probability"]) == (changed["label"], pytest.approx(changed["probability"], abs=1e-4))
+    assert found["before"]["label"] == opened.predict(contents)["label"]
+    assert found["success"]
+    assert found["success"] == (found["label"] != found["before"]["label"])
+    nothing = opened.attack(contents, {"method": method, "eps": "0"})
+    assert (nothing["success"], nothing["most"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "said"),
+    [
+        ("explain", {"method": "gradcam"}, "Did you mean 'grad_cam'"),
+        ("explain", {"method": "grad_cam", "layer": "c33"}, "Did you mean 'c3'"),
+        ("explain", {"method": "grad_cam", "layer": "f6"}, "'f6' has no spatial extent"),
+        ("explain", {"method": "cam"}, "does not end in global average pooling"),
+        ("explain", {"class": "10"}, "from 0 to 9"),
+        ("attack", {"eps": "-1"}, "from 0 to 128"),
+        ("attack", {"eps": "nan"}, "from 0 to 128"),
+        ("attack", {"eps": "much"}, "from 0 to 128"),
+        ("attack", {"method": "lbfgs"}, "one of fgsm, pgd"),
+    ],
+)
+def test_questions_that_cannot_be_answered(opened, digit, question, query, said):
+    with pytest.raises((ConfigError, UnknownNameError), match=re.escape(said)):
+        getattr(opened, question)(digit[1], query)
+
+
+def test_a_tflite_file_is_not_looked_into(bundle, digit):
+    (file,) = bundle.rglob("*.tflite")
+    opened = Opened(file)
+    opened.load()
+    about = opened.about()
+    assert (about["state"], about["methods"], about["attacks"], about["layers"]) == ("ready", [], [], [])
+    assert opened.occlusion(digit[1], {})["most"] > 0
+    for question in (opened.explain, opened.attack):
+        with pytest.raises(ConfigError, match="open the run or the bundle"):
+            question(digit[1], {})
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("cam", "occlusion")])
+def test_maps_of_the_evidence_are_the_methods(opened, digit, method):
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain import draw, maps
+
+    pixels, contents = digit
+    layer = "c3" if METHODS[method].takes_layer else ""
+    found = opened.explain(contents, {"method": method, "class": "4", "layer": layer})
+    assert (found["label"], found["class_id"]) == ("4", 4)
+    ready = normalise(pixels[None, ..., None], opened._runner.preprocess)
+    options = {"layer": "c3"} if layer else {}
+    wanted = getattr(importlib.import_module(f"kcnn.explain.{method}"), method)(opened._model, ready, 4, **options)
+    if METHODS[method].kind == "signed":
+        assert np.abs(bytes_of(found["picture"]).astype(int) - draw.signed(wanted)[0].transpose(2, 0, 1)).max() <= 1
+        return
+    wanted = maps.per_pixel(wanted)[0] if METHODS[method].kind == "slopes" else wanted[0]
+    assert found["most"] == pytest.approx(np.abs(wanted).max(), rel=1e-4)
+    assert values_of(found["map"])[0] == pytest.approx(wanted, abs=found["most"] / 100)
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_a_changed_picture_is_the_attacks_and_fools(opened, digit, method):
+    from kcnn.adversarial import ATTACKS
+    from kcnn.adversarial.victim import Victim
+
+    pixels, contents = digit
+    found = opened.attack(contents, {"method": method, "eps": "90"})
+    victim = Victim(opened._model, opened._runner.preprocess)
+    settings = {"steps": 10} if method == "pgd" else {}
+    wanted = ATTACKS.get(method)(victim.aim(pixels[None, ..., None]), eps=90, **settings)
+    assert np.array_equal(bytes_of(found["image"])[0], wanted.images[0, ..., 0])
+    assert found["most"] == 90
+    assert values_of(found["map"])[0] == pytest.approx(wanted.perturbation[0, ..., 0], abs=1)
+    changed = opened.predict(encoded(bytes_of(found["image"])[0]))
+    assert (found["label"], found["probability"]) == (changed["label"], pytest.approx(changed["probability"], abs=1e-4))
+    assert found["before"]["label"] == opened.predict(contents)["label"]
+    assert found["success"]
+    assert found["success"] == (found["label"] != found["before"]["label"])
+    nothing = opened.attack(contents, {"method": method, "eps": "0"})
+    assert (nothing["success"], nothing["most"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "said"),
+    [
+        ("explain", {"method": "gradcam"}, "Did you mean 'grad_cam'"),
+        ("explain", {"method": "grad_cam", "layer": "c33"}, "Did you mean 'c3'"),
+        ("explain", {"method": "grad_cam", "layer": "f6"}, "'f6' has no spatial extent"),
+        ("explain", {"method": "cam"}, "does not end in global average pooling"),
+        ("explain", {"class": "10"}, "from 0 to 9"),
+        ("attack", {"eps": "-1"}, "from 0 to 128"),
+        ("attack", {"eps": "nan"}, "from 0 to 128"),
+        ("attack", {"eps": "much"}, "from 0 to 128"),
+        ("attack", {"method": "lbfgs"}, "one of fgsm, pgd"),
+    ],
+)
+def test_questions_that_cannot_be_answered(opened, digit, question, query, said):
+    with pytest.raises((ConfigError, UnknownNameError), match=re.escape(said)):
+        getattr(opened, question)(digit[1], query)
+
+
+def test_a_tflite_file_is_not_looked_into(bundle, digit):
+    opened = Opened(bundle / "fp32.tflite")
+    opened.load()
+    about = opened.about()
+    assert (about["state"], about["methods"], about["attacks"], about["layers"]) == ("ready", [], [], [])
+    assert opened.occlusion(digit[1], {})["most"] > 0
+    for question in (opened.explain, opened.attack):
+        with pytest.raises(ConfigError, match="open the run or the bundle"):
+            question(digit[1], {})
+
+
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (1, 1), (5, 300), (224, 224)])
 def test_squares_cover_every_pixel(height, width):
     count = np.zeros((height, width), int)
@@ -201,7 +350,7 @@ def test_over_http(opened, digit):
         status, _, body = ask(server, "/predict", "POST", digit[1])
         assert status == 200
         assert json.loads(body)["label"] in opened.about()["labels"]
-        for path in ("/maps?layer=c1", "/occlusion?fill=gray"):
+        for path in ("/maps?layer=c1", "/occlusion?fill=gray", "/explain?method=saliency", "/attack?eps=8"):
             assert ask(server, path, "POST", digit[1])[0] == 200
         assert ask(server, "/kernels?layer=c1")[0] == 200
         assert refusal(server, "/predict", "POST", b"junk")[0] == 422

@@ -4,29 +4,21 @@ import { announce, card, fileDrop, h, number, replace } from "./dom.js";
 import { choice, text } from "./store.js";
 import { button, segments, select } from "./controls.js";
 import { drawingPad } from "./drawing.js";
-import { evidence, picture, pictures, unpack } from "./pictures.js";
+import { picture, pictures, unpack } from "./pictures.js";
+import { ask } from "./ask.js";
+import { evidencePart, fields as evidenceFields } from "./evidence.js";
+import { fields as foolingFields, foolingPart } from "./fooling.js";
 
 const DIGITS = Object.fromEntries([["none", "—"], ...Array.from({ length: 10 }, (_, d) => [String(d), String(d)])]);
 const fields = {
   input: choice("draw", ["draw", "photo"]),
   digit: choice("none", Object.keys(DIGITS)),
   layer: text("", /^[\w./ -]{0,120}$/, "a layer's name"),
-  fill: choice("background", ["background", "gray"]),
+  ...evidenceFields,
+  ...foolingFields,
 };
 const STRIPS = 12;
-const ENOUGH = 64 * 64; // pixels up to which the evidence is worked out unasked
-
-async function ask(path, body) {
-  let answer;
-  try {
-    answer = await fetch(path, body ? { method: "POST", body } : {});
-  } catch {
-    throw new Error("The server does not answer; is kcnn explore still running?");
-  }
-  const value = await answer.json();
-  if (value.error?.message) throw new Error(value.error.message);
-  return value;
-}
+const ENOUGH = 64 * 64; // pixels up to which the evidence and the change are worked out unasked
 
 function build(store) {
   const root = h("div", {});
@@ -71,10 +63,8 @@ function ready(store, about) {
   const answer = h("div", { class: "answer", "aria-live": "polite" });
   const strips = h("div", { class: "strips" });
   const detail = h("div", { class: "detail" });
-  const heat = h("div", { class: "heat" });
   const preview = h("img", { class: "upload", alt: "Your photo", hidden: true });
-  let image;
-  let seen;
+  const seen = {};
   let turn = 0;
 
   const guarded = async (act) => {
@@ -94,8 +84,7 @@ function ready(store, about) {
     guarded(async (current) => {
       const found = await ask("predict", blob);
       if (!current()) return;
-      image = blob;
-      seen = found.input;
+      Object.assign(seen, { image: blob, input: found.input });
       URL.revokeObjectURL(preview.src);
       preview.hidden = !isFile;
       if (isFile) preview.src = URL.createObjectURL(blob);
@@ -103,7 +92,7 @@ function ready(store, about) {
       await Promise.all([
         loadStrips(current),
         showDetail(current),
-        about.size[0] * about.size[1] <= ENOUGH ? showEvidence(current) : offerEvidence(),
+        ...extras.map((part) => (about.size[0] * about.size[1] <= ENOUGH ? part.show(current) : part.offer())),
       ]);
     });
   };
@@ -158,7 +147,7 @@ function ready(store, about) {
   ];
   const loadStrips = async (current) => {
     for (const layer of chosen) {
-      const found = await ask(`maps?layer=${encodeURIComponent(layer.name)}`, image);
+      const found = await ask(`maps?layer=${encodeURIComponent(layer.name)}`, seen.image);
       if (!current()) return;
       const strip = h(
         "button",
@@ -185,9 +174,9 @@ function ready(store, about) {
   const layer = () => about.layers.find(({ name }) => name === store.values.layer) ?? maps[0] ?? about.layers[0];
   const showDetail = async (current = () => true) => {
     const now = layer();
-    if (!now || !image) return;
+    if (!now || !seen.image) return;
     const [found, kernels] = await Promise.all([
-      ask(`maps?layer=${encodeURIComponent(now.name)}`, image),
+      ask(`maps?layer=${encodeURIComponent(now.name)}`, seen.image),
       now.kernel && ask(`kernels?layer=${encodeURIComponent(now.name)}`),
     ]);
     if (!current() || now !== layer()) return;
@@ -214,27 +203,9 @@ function ready(store, about) {
       ],
     );
   };
-  const offerEvidence = () =>
-    replace(
-      heat,
-      button("Cover parts of the picture", () => guarded(showEvidence)),
-    );
-  const showEvidence = async (current = () => true) => {
-    if (!image) return;
-    const found = await ask(`occlusion?fill=${store.values.fill}`, image);
-    if (!current()) return;
-    replace(
-      heat,
-      evidence(seen, found.map, 224),
-      h(
-        "p",
-        { class: "hint" },
-        "Orange: covering this place lowers the probability of ",
-        h("b", {}, found.label),
-        ` (by up to ${number(found.most * 100, 1)} points). Blue: covering it helps.`,
-      ),
-    );
-  };
+  const evidence = evidencePart(store, about, seen, guarded);
+  const fooling = about.attacks.length > 0 && foolingPart(store, seen, guarded);
+  const extras = [evidence, fooling].filter(Boolean);
 
   const pad = drawingPad(take);
   const photo = fileDrop("Drop or choose a photo…", (file) => take(file, true));
@@ -255,13 +226,12 @@ function ready(store, about) {
   const dropped = h("div", {}, photo, preview);
   let last = {};
   const show = () => {
-    const { input, digit, layer: name, fill } = store.values;
+    const { input, digit, layer: name } = store.values;
     drawn.hidden = input !== "draw";
     dropped.hidden = input !== "photo";
     if (digit !== last.digit && digit !== "none") pad.write(Number(digit));
     if (name !== last.layer && last.layer !== undefined) guarded(showDetail);
-    if (fill !== last.fill && last.fill !== undefined) guarded(showEvidence);
-    last = { digit, layer: name, fill };
+    last = { digit, layer: name };
   };
   store.on(show);
   show();
@@ -286,17 +256,9 @@ function ready(store, about) {
         dropped,
       ),
       card("Prediction", answer, h("p", { class: "hint first-hint" }, "Draw a digit or drop a photo.")),
-      card(
-        "Where the evidence lies",
-        h(
-          "p",
-          { class: "hint" },
-          "A square covers one place after another; where the probability falls, there was evidence.",
-        ),
-        segments(store, "fill", "Cover with", { background: "background", gray: "gray" }),
-        heat,
-      ),
+      evidence.node,
     ),
+    fooling?.node,
     about.layers.length
       ? [
           card(

@@ -1,0 +1,87 @@
+"""Opening what the page looks into: the network, its layers, and how a picture reaches it."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import keras
+
+    from kcnn.export.runner import Runner
+
+
+def open_network(path: Path | None) -> tuple["Runner", "keras.Model | None"]:
+    """Open a run or bundle as its Keras model, whose layers can be looked into; other files as they run."""
+    from kcnn.export import facts
+    from kcnn.export.runner import newest, of_keras, open_model
+    from kcnn.tasks import TASKS
+    from kcnn.train.weights import RECIPE, load_run
+
+    folder = newest(Path(path or "."))
+    if not (folder / RECIPE).is_file():
+        return open_model(folder), None
+    model, recipe, info = load_run(folder)
+    signature = TASKS.get(recipe.task).signature(recipe, info)
+    return of_keras(folder, model, facts.of_run(recipe, info), signature), model
+
+
+def image_reader(runner: "Runner") -> Callable[[bytes], np.ndarray]:
+    """Return a function: encoded image -> pixels as `kcnn predict` would give them to the model."""
+    from kcnn.export.predict import reader
+
+    read = reader(runner)
+
+    def pixels(contents: bytes) -> np.ndarray:
+        with tempfile.NamedTemporaryFile(prefix="kcnn-") as file:
+            file.write(contents)
+            file.flush()
+            answer, resized = read(file.name)
+        if resized is None:
+            raise DataError(answer.error)
+        return resized
+
+    return pixels
+
+
+def layers(model: "keras.Model | None") -> dict[str, Any]:
+    """Return the layers with one output that can be shown: maps (N, H, W, C) or vectors (N, C)."""
+    shown = {}
+    for layer in model.layers if model is not None else ():
+        if type(layer).__name__ == "InputLayer" or len(layer._inbound_nodes) != 1:
+            continue
+        if len(getattr(layer.output, "shape", ())) in (2, 4):
+            shown[layer.name] = layer
+    return shown
+
+
+def row(name: str, layer: Any) -> dict[str, Any]:
+    """Return what the page is told of a layer."""
+    kernel = getattr(layer, "kernel", None)
+    square = kernel is not None and len(kernel.shape) == 4
+    return {
+        "name": name,
+        "kind": type(layer).__name__,
+        "shape": list(layer.output.shape[1:]),
+        "kernel": list(kernel.shape) if square else None,
+    }
+
+
+def up_to(model: Any, layer: Any, runner: "Runner") -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function: pixels (H, W, C) -> what `layer` makes of them."""
+    import keras
+    import tensorflow as tf
+
+    from kcnn.data.preprocess import normalise
+
+    part = keras.Model(model.input, layer.output)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)])
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(part(normalise(images, runner.preprocess), training=False), tf.float32)
+
+    return lambda pixels: run(tf.constant(pixels[None])).numpy()[0]
