@@ -5,7 +5,7 @@ Importing this package is what lets `keras.saving.load_model` find them.
 
 from kcnn.layers.lrn import LocalResponseNormalization
 from kcnn.layers.rbf import RadialBasisOutput, scaled_tanh
-from kcnn.layers.size import CropLike, PadToMultiple, ResizeLike
+from kcnn.layers.size import BilinearKernel, CropLike, PadToMultiple, ResizeLike
 from kcnn.layers.sparse import SparseConv2D
 from kcnn.layers.spp import SpatialPyramidPooling
 from kcnn.layers.subsample import TrainableSubsampling
@@ -13,6 +13,7 @@ from kcnn.layers.unpool import BedOfNailsUnpooling, MaxPoolingWithPositions, Max
 
 __all__ = [
     "BedOfNailsUnpooling",
+    "BilinearKernel",
     "CropLike",
     "LocalResponseNormalization",
     "MaxPoolingWithPositions",

@@ -7,6 +7,7 @@ the image tells.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kcnn.errors import ShapeError
@@ -149,3 +150,20 @@ class PadToMultiple(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""
         return super().get_config() | {"multiple": self.multiple, "least": self.least}
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class BilinearKernel(keras.initializers.Initializer):
+    """Start of a transposed convolution that enlarges each map bilinearly (Long 2014, 1411.4038, section 3.3).
+
+    With kernel 2f, stride f and "same" padding it is `ResizeLike` by f, but for the border, beyond which it sees
+    zeros. Map c goes to map c, as far as there are both.
+    """
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Return the kernel of `shape` (rows, columns, maps out, maps in)."""
+        rows, columns = (
+            np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)) - 0.5 * (size % 2 == 0) for size in shape[:2]
+        )
+        weights = np.outer(rows / ((shape[0] + 1) // 2), columns / ((shape[1] + 1) // 2))
+        return ops.convert_to_tensor(weights[..., None, None] * np.eye(*shape[2:]), dtype=dtype or "float32")

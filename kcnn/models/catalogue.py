@@ -169,4 +169,35 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
         "tiny_deeplab_v3": "DeepLabV3 on a narrow ResNet, for tests",
         "tiny_deeplab_v3plus": "DeepLabV3+ on a narrow MobileNetV2, for tests",
     },
+    "lraspp": {
+        "lraspp_mobilenet_v3_large": "LR-ASPP (Howard 2019) on MobileNetV3-Large: a gate and two 1x1, for the edge",
+        "tiny_lraspp": "LR-ASPP on a narrow MobileNetV3, for tests",
+    },
+    "fcn": {
+        "fcn32s": "FCN-32s (Long 2014): VGG-16 with its dense layers as convolutions",
+        "fcn16s": "FCN-16s: scores of the fourth pooling added",
+        "fcn8s": "FCN-8s: scores of the third pooling added too",
+        "fcn_resnet50": "FCN on a dilated ResNet-50, torchvision's form",
+        "tiny_fcn": "FCN-8s on a narrow VGG, for tests",
+    },
+    "segnet": {
+        "segnet": "SegNet (Badrinarayanan 2015): values go back where the maxima stood",
+        "segnet_nearest": "SegNet without remembered positions",
+        "segnet_small": "SegNet at a quarter of its width, for training without a GPU",
+        "segnet_small_nearest": "segnet_small without remembered positions",
+        "tiny_segnet": "SegNet of five narrow convolutions each way, for tests",
+    },
+    "deconvnet": {
+        "deconvnet": "DeconvNet (Noh 2015): VGG-16 to one vector and back",
+        "tiny_deconvnet": "DeconvNet on a narrow VGG, for tests",
+    },
+    "dilated_resnet": {
+        "drn_c_26": "DRN-C-26 (Yu 2017): residual, stride 8, dilated and smoothed",
+        "drn_c_42": "DRN-C-42 (Yu 2017)",
+        "tiny_drn": "DRN of eight narrow blocks, for tests",
+    },
+    "sliding_window": {
+        "sliding_window": "a class for every pixel from the patch around it (Ciresan 2012), all pixels at once",
+        "tiny_sliding_window": "patches of 17 pixels, for tests",
+    },
 }

@@ -164,6 +164,7 @@ def dilated_pool(
     name: str,
     *,
     centred: bool = False,
+    padded: bool = True,
     kind: Literal["max", "average"] = "max",
 ) -> keras.KerasTensor:
     """Pooling at stride 1 of size x size values that stand `dilation` apart, with zeros beyond the border.
@@ -172,15 +173,16 @@ def dilated_pool(
         x: (N, H, W, C) maps that are nowhere negative.
         centred: the window lies around each pixel, and at dilation 1 leaves out what is beyond the border; otherwise
             it starts at the pixel.
+        padded: False keeps the windows that lie inside the maps only.
 
-    Returns: (N, H, W, C).
+    Returns: (N, H, W, C); unless padded, dilation * (size - 1) rows and columns fewer.
     """
     layer, merge = POOLINGS[kind]
     if centred and dilation == 1:
         return layer(size, 1, padding="same", name=name)(x)
     reach = dilation * (size - 1)
     before = reach // 2 if centred else 0
-    wide = keras.layers.ZeroPadding2D(((before, reach - before),) * 2, name=f"{name}_pad")(x)
+    wide = keras.layers.ZeroPadding2D(((before, reach - before),) * 2, name=f"{name}_pad")(x) if padded else x
     views = [
         keras.layers.Cropping2D(((down, reach - down), (right, reach - right)), name=f"{name}_{down}_{right}")(wide)
         for down in range(0, reach + 1, dilation)

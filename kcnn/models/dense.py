@@ -37,18 +37,20 @@ def trunk(
 
 
 def scores(
-    x: keras.KerasTensor, name: str, num_classes: int, layer: str = "logits", kernel: int = 1
+    x: keras.KerasTensor, name: str, num_classes: int, layer: str = "logits", **options: Any
 ) -> keras.KerasTensor:
     """Return (N, H, W, num_classes) by a linear convolution called `layer`, float32 under every dtype policy.
 
     Args:
         name: of the model, for messages.
+        options: of `keras.layers.Conv2D`; a kernel of 1x1 unless told.
 
     Raises:
         ConfigError: `num_classes` is not positive.
     """
     classes = class_count(name, num_classes)
-    return keras.layers.Conv2D(classes, kernel, padding="same", dtype="float32", name=layer)(x)
+    settings = {"kernel_size": 1, "padding": "same", **options}
+    return keras.layers.Conv2D(classes, dtype="float32", name=layer, **settings)(x)
 
 
 def enlarge(x: keras.KerasTensor, reference: keras.KerasTensor, name: str) -> keras.KerasTensor:

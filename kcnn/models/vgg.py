@@ -76,18 +76,21 @@ def features(inputs: keras.KerasTensor, spec: VGGSpec, output_stride: int = 32) 
         ConfigError: another `output_stride`.
     """
     x, levels = inputs, {}
-    plan = stride_plan("vgg", (2,) * 5, output_stride)
-    for block, (repeats, width, (stride, dilation, _)) in enumerate(
-        zip(spec.repeats, spec.widths, plan, strict=True), start=1
-    ):
-        for place in range(1, repeats + 1):
-            name = f"block{block}_conv{place}"
-            x = even_conv(x, width, 3, 1, name, use_bias=True, dilation_rate=dilation)
-            x = relu(batch_norm(x, name) if spec.normalise else x, name)
+    for block, (stride, dilation, _) in enumerate(stride_plan("vgg", (2,) * 5, output_stride), start=1):
+        x = convolutions(x, spec, block, dilation)
         levels[f"C{block - 1}"] = x
         name = f"block{block}_pool"
         x = keras.layers.MaxPooling2D(2, name=name)(x) if stride == 2 else dilated_pool(x, 2, dilation, name)
     return levels | {"C5": x}
+
+
+def convolutions(x: keras.KerasTensor, spec: VGGSpec, block: int, dilation: int = 1) -> keras.KerasTensor:
+    """Convolutions of one block, counted from 1, with normalisation where the row has it, and ReLU."""
+    for place in range(1, spec.repeats[block - 1] + 1):
+        name = f"block{block}_conv{place}"
+        x = even_conv(x, spec.widths[block - 1], 3, 1, name, use_bias=True, dilation_rate=dilation)
+        x = relu(batch_norm(x, name) if spec.normalise else x, name)
+    return x
 
 
 def build(name: str, *, num_classes: int = 1000, image_shape: ImageShape | None = None) -> keras.Model:
