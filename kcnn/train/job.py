@@ -99,7 +99,7 @@ class Job:
         return self._dataset("train", training=True).element_spec
 
     def fingerprint(self) -> str:
-        """Return a hash of what is trained on, which a resumed run must find again.
+        """Return counts and, as its last word, a hash of what is trained on, which a resumed run must find again.
 
         It covers labels, classes, which examples are left out and, where each is a file, the names and order of files
         and masks; names are relative to the folder that holds them all, so that the data may move. It covers no pixels.
@@ -112,7 +112,8 @@ class Job:
             files = [os.path.abspath(file) for file in (*train.files, *train.masks)]
             root = os.path.commonpath([os.path.dirname(file) for file in files])
             digest.update("\0".join(os.path.relpath(file, root) for file in files).encode(errors="surrogateescape"))
-        return digest.hexdigest()
+        left_out, classes = len(self.bad["train"]), len(self.source.info.classes)
+        return f"{train.size} examples of {classes} classes, {left_out} left out, sha256 {digest.hexdigest()}"
 
     def _dataset(self, split: str, **options: Any) -> "tf.data.Dataset":
         return self.task.dataset(self.recipe, self.source, split, bad=self.bad[split], **options)

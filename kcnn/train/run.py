@@ -1,19 +1,17 @@
 """One run: restore the newest checkpoint, let Keras' `fit` train on, write what came out."""
 
 import contextlib
-import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kcnn import atomic
 from kcnn import recipe as recipes
 from kcnn.errors import CheckpointError, ConfigError
 from kcnn.recipe import Recipe
-from kcnn.train import checkpoint
+from kcnn.train import changes, checkpoint
 from kcnn.train.rundir import RunDir
-from kcnn.train.weights import read_recipe, save_model
+from kcnn.train.weights import save_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,22 +21,6 @@ if TYPE_CHECKING:
     from kcnn.train.nan import NotFinite
     from kcnn.train.progress import Console
     from kcnn.train.state import State
-
-# What may change between two starts of one run. All else decides which numbers come out, so a change is refused.
-# With other `train.epochs` the cosine is drawn over the new length from where the run stands.
-CHANGEABLE = frozenset(
-    {
-        "name",
-        "train.epochs",
-        "train.patience",
-        "train.monitor",
-        "train.max_minutes",
-        "train.checkpoint_steps",
-        "train.on_save_error",
-        "train.on_nan",
-    }
-)
-CHANGEABLE_SECTIONS = ("export.",)
 
 
 def train(
@@ -55,7 +37,7 @@ def train(
     one, bit for bit, where the arithmetic repeats (`tf.config.experimental.enable_op_determinism`; CPUs mostly do).
 
     Args:
-        recipe: what to do. On resume it must equal the run's own, save for `CHANGEABLE`.
+        recipe: what to do. On resume it must equal the run's own, save for what `kcnn.train.changes` lets pass.
         folder: the run, such as runs/digits_lenet5; made when missing. A `RunDir` whose lock is held is used as it is.
         resume: go on with a run that is there; False refuses one.
         console: where progress is shown; lines on stderr by default.
@@ -81,7 +63,6 @@ def train(
     run = folder if isinstance(folder, RunDir) else RunDir(folder)
     with run.lock():
         _claim(run, recipe, resume, console)
-        run.write_env()
         job = prepare(recipe, source, console)
         atomic.write_text(run.data_report, json.dumps({"left_out": job.left_out}, indent=2, ensure_ascii=False) + "\n")
         state, metrics = _restored(run, job, console)
@@ -90,6 +71,10 @@ def train(
                 f"{run.path} has trained {state.epoch} epochs already, more than train.epochs ({recipe.train.epochs}). "
                 "Ask for as many or more, or train under another --name."
             )
+        if not state.finished(recipe.train):
+            if checkpoint.steps(run.checkpoints):
+                changes.compare_surroundings(run, console)
+            run.write_env()
         atomic.write_text(run.recipe, recipes.to_json(recipe))
         _introduce(run, job, state, console)
         if not state.step:
@@ -113,31 +98,8 @@ def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> Non
             f"{run.path} holds a run that is at step {begun[0]}. Leave out resume=False to go on with it, "
             "or train under another --name."
         )
-    if begun and run.recipe.is_file():
-        before = read_recipe(run.recipe)
-        changed = {k: (old, new) for k, old, new in _differences(before, recipe)}
-        refused = {k: v for k, v in changed.items() if k not in CHANGEABLE and not k.startswith(CHANGEABLE_SECTIONS)}
-        if refused:
-            told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in refused.items())
-            raise ConfigError(
-                f"{run.path} was begun with another recipe: {told}. "
-                "Take the change back, or train under another --name."
-            )
-        for key, (old, new) in changed.items():
-            console.note(f"going on with {key} {new!r} (was {old!r})")
-
-
-def _differences(before: Recipe, now: Recipe) -> list[tuple[str, Any, Any]]:
-    old, new = _flat(dataclasses.asdict(before)), _flat(dataclasses.asdict(now))
-    keys = sorted({*old, *new})
-    return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
+    if begun:
+        changes.compare_recipes(run, recipe, console)
 
 
 def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dict[str, "np.ndarray"]]:
@@ -150,11 +112,7 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
     if found is None:
         return State(job.steps_per_epoch), {}
     tensors, saved = found
-    if saved["data"] != job.fingerprint():
-        raise ConfigError(
-            f"the training data of {run.path} have changed since step {saved['step']}: other labels, classes, "
-            "file names or unreadable images. Restore them, or train under another --name."
-        )
+    changes.compare_data(run, saved["step"], saved["data"], job.fingerprint())
     restore(job.model, tensors)
     rollbacks, dropped = saved.get("rollbacks", 0), saved.get("dropped", [])
     slow(job.model, rollbacks, held=rollbacks)
