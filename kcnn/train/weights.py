@@ -36,6 +36,9 @@ SEEDS = 4096  # numbers that a network may hold beside its weights: two for each
 def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -> None:
     """Write the five files into `folder`, each in one step and the weights last.
 
+    Over those of an earlier training of the same run, model.json also names the weights it replaces, so that a crash
+    before the last step leaves the earlier model.
+
     Args:
         folder: made when missing.
         model: as `TASKS.get(recipe.task).model(recipe, info)` builds it; its weights are saved under their paths.
@@ -61,6 +64,8 @@ def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -
     }
     content = safetensors.numpy.save({path: np.asarray(weight.numpy()) for path, weight in _by_path(model).items()})
     record["weights_sha256"] = hashlib.sha256(content).hexdigest()
+    if (folder / WEIGHTS).is_file() and (replaced := _sha256(folder / WEIGHTS)) != record["weights_sha256"]:
+        record["replaced_sha256"] = replaced
     atomic.write_text(folder / RECIPE, recipes.to_json(recipe))
     atomic.write_text(folder / MODEL, _json(record))
     atomic.write_text(folder / PREPROCESS, _json(dataclasses.asdict(recipe.preprocess)))
@@ -109,9 +114,7 @@ def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
     finally:
         keras.config.set_dtype_policy(policy)
     _assign(model, values, weights)
-    with open(weights, "rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != record.get("weights_sha256"):
+    if _sha256(weights) not in (record.get("weights_sha256"), record.get("replaced_sha256")):
         raise CheckpointError(f"{weights} is not the file that {MODEL} describes; train or export again.")
     return model, recipe, facts
 
@@ -188,6 +191,11 @@ def _assign(model: "keras.Model", tensors: dict[str, np.ndarray], source: Path) 
         )
     for path, weight in weights.items():
         weight.assign(tensors[path])
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _json(record: dict[str, Any]) -> str:

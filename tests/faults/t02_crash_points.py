@@ -47,7 +47,7 @@ def _kill_everywhere(save: saves.Save, work: Path) -> dict[str, Any]:
         seen[str(state)] = seen.get(str(state), 0) + 1
         save.write(place, 3)  # by the next process, over whatever the killed one left
         again = saves.found(save, place)
-        if not was_killed or state not in (1, 2, saves.REFUSED) or again != 3 or saves.leftovers(place):
+        if not was_killed or state not in (1, 2) or again != 3 or saves.leftovers(place):
             bad.append({"call": at, "name": names[at - 1], "found": state, "then": again})
             print(save.name, bad[-1], saves.leftovers(place), flush=True)
         shutil.rmtree(place)

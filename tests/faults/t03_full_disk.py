@@ -75,7 +75,7 @@ def _fail(save: saves.Save, before: Path, place: Path, fault: tuple[int, int, bo
         if error is not None and not isinstance(error, KcnnError):
             return f"untyped {type(error).__name__}: {error}"
         state = saves.found(save, place)
-        if state not in (1, 2, saves.REFUSED) or (error is None and state != 2):
+        if state not in (1, 2) or (error is None and state != 2):
             return f"{state} after {error}"
         if left := saves.leftovers(place):
             return f"left {left}"

@@ -93,3 +93,26 @@ def test_weights_with_one_bit_changed_are_refused(copy):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"is not the file that model\.json describes"):
         load_model(copy)
+
+
+def test_a_crash_before_the_new_weights_leaves_the_earlier_model(copy, monkeypatch):
+    from kcnn import atomic
+
+    model, recipe, info = load_model(copy)
+    earlier = {path.name: path.read_bytes() for path in copy.iterdir()}
+    kernel = model.get_layer("conv").kernel
+    kernel.assign(kernel * 2)
+
+    def crash(target, content):
+        raise KeyboardInterrupt
+
+    write = atomic.write_bytes
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write_bytes", lambda *a: (crash if a[0].name == "weights.safetensors" else write)(*a))
+        with pytest.raises(KeyboardInterrupt):
+            save_model(copy, model, recipe, info)
+    assert (copy / "model.json").read_bytes() != earlier["model.json"]
+    found = load_model(copy)[0].get_layer("conv").kernel
+    np.testing.assert_array_equal(found, kernel / 2)
+    save_model(copy, model, recipe, info)
+    np.testing.assert_array_equal(load_model(copy)[0].get_layer("conv").kernel, kernel)

@@ -1,0 +1,170 @@
+"""Stopped in mid-epoch: the same batches go on, and the start costs no more at step 900,000 than at step 0."""
+
+import hashlib
+import os
+import signal
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kcnn.data.source import Info, Source, Split
+from kcnn.train import checkpoint
+
+from . import job
+from .forks import Child, Shared
+from .outcome import Outcome
+
+STOPS = (1, 37, 50, 51, 149)
+ITEMS, FAR, SKIPPED = 1_000_000, 900_000, 90_000
+CRITERION = (
+    "stopped at steps 1, 37, 50, 51, 149 batches and end equal an unbroken run's; each item comes once an epoch; from "
+    f"step {FAR:,} of a source of {ITEMS:,} items the first step comes within 1.2 times a cold start"
+)
+
+
+def run(n: int, work: Path) -> Outcome:
+    """Stop at each step once; measure the start n / 4 times, at least thrice."""
+    job.warm()
+    exact = dict(zip(STOPS, _stopped(work), strict=True))
+    told = work / "batches.json"
+    _child(lambda: _batches(told), work)
+    batches = _read(told)
+    starts = _starts(max(3, n // 4), work)
+    ratio = starts["far"] / starts["cold"]
+    return Outcome(
+        criterion=CRITERION,
+        passed=all(exact.values()) and batches["equal"] == batches["compared"] and batches["once"] and ratio <= 1.2,
+        kcnn=f"{sum(exact.values())} of {len(exact)} ends identical, "
+        f"{batches['equal']} of {batches['compared']} batches; each of 800 items once an epoch: {batches['once']}; "
+        f"first step after {starts['far']:.2f} s at {FAR:,}, {starts['cold']:.2f} s cold ({ratio:.2f})",
+        baseline=f"tf.data skip, as HF Trainer resumes: {batches['skip']:.1f} s for {SKIPPED:,} steps, "
+        f"so {batches['skip'] * FAR / SKIPPED:.0f} s for {FAR:,}",
+        figures={"exact": exact, "batches": batches, "starts": starts, "ratio": ratio},
+    )
+
+
+def _read(file: Path) -> Any:
+    import json
+
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _child(action: Any, work: Path, expected: int = 0) -> None:
+    if (code := Child(action, work / "log").finish()) != expected:
+        raise RuntimeError(f"ended with {code}: {(work / 'log').read_text(encoding='utf-8')[-3000:]}")
+
+
+def _stopped(work: Path) -> Iterator[bool]:
+    """Yield for each stop whether the run that was stopped there ends as the unbroken one."""
+    _child(lambda: job.train(work / "whole"), work)
+    expected = job.result(work / "whole")
+    for stop in STOPS:
+        folder = work / f"stop{stop}"
+        _child(lambda folder=folder, stop=stop: _stop_at(folder, stop), work, 128 + signal.SIGTERM)
+        at = checkpoint.newest(folder / "checkpoints", print)[1]["step"]
+        _child(lambda folder=folder: job.train(folder), work)
+        same = at == stop and job.result(folder) == expected
+        if not same:
+            print(f"stop at {stop}: saved at {at}, {job.result(folder)} is not {expected}", flush=True)
+        yield same
+
+
+def _stop_at(folder: Path, stop: int, **given: Any) -> int:
+    from kcnn.train.callbacks import Keeper
+
+    step = Keeper.on_train_batch_end
+
+    def stopping(self: Any, batch: int, logs: Any = None) -> None:
+        if self._state.step == stop - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, batch, logs)
+
+    Keeper.on_train_batch_end = stopping
+    return job.train(folder, **given)
+
+
+def _batches(told: Path) -> None:
+    """Compare every batch from each stop on with the unbroken order, count items, and time the usual way to skip."""
+    import json
+
+    import tensorflow as tf
+
+    from kcnn.data import order, pipeline
+    from kcnn.tasks import TASKS
+
+    job.repeatable()
+    recipe = job.recipe()
+    dataset = TASKS.get(recipe.task).dataset
+
+    def hashes(start: int) -> list[str]:
+        found = dataset(recipe, job.source(), "train", training=True, start_step=start)
+        return [hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest() for x, y in found.as_numpy_iterator()]
+
+    whole = hashes(0)
+    pairs = [pair for stop in STOPS for pair in zip(hashes(stop), whole[stop:], strict=True)]
+    seen: list[Counter] = [Counter() for _ in range(job.EPOCHS)]
+    for first, last in zip((0, *STOPS), (*STOPS, len(whole)), strict=True):  # as if each life ended at a stop
+        for step in range(first, last):
+            epoch, position = step // job.STEPS, step % job.STEPS * job.BATCH
+            positions = tf.range(position, position + job.BATCH, dtype=tf.int64)
+            items = order.permutation(positions, seed=recipe.train.seed, epoch=epoch, size=job.STEPS * job.BATCH)
+            seen[epoch].update(items.numpy().tolist())
+    once = all(len(found) == job.STEPS * job.BATCH and set(found.values()) == {1} for found in seen)
+    far = pipeline.training(_virtual().split("train"), recipe.preprocess, batch_size=1, seed=0, epochs=1)
+    begun = time.monotonic()
+    next(iter(far.skip(SKIPPED)))
+    facts = {"compared": len(pairs), "equal": sum(a == b for a, b in pairs), "once": once}
+    told.write_text(json.dumps(facts | {"skip": time.monotonic() - begun}), encoding="utf-8")
+
+
+def _virtual() -> Source:
+    """Return a source of a million items that are made when they are read."""
+    labels = np.arange(ITEMS, dtype=np.int32) % job.CLASSES
+
+    def read(index: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        pixels = tf.tile(tf.cast(index % 251, tf.uint8)[:, None, None, None], (1, job.SIZE, job.SIZE, 1))
+        return {"image": pixels, "label": tf.gather(labels, index)}
+
+    split = Split(size=ITEMS, read=read, labels=labels, names=str, arrays={})
+    held_out = job.source().split("validation")
+    info = Info(name="virtual", splits={"train": ITEMS, "validation": held_out.size}, classes=job.source().info.classes)
+    return Source(info=info, splits={"train": split, "validation": held_out})
+
+
+def _starts(times: int, work: Path) -> dict[str, Any]:
+    """Return the median seconds from the fork to the end of the first step: from step 0, and from step 900,000."""
+    data, chosen = _virtual(), job.recipe(epochs=1, batch_size=1, checkpoint_steps=0, learning_rate=1e-4)
+    origin = work / "origin"
+    _child(lambda: _stop_at(origin, 1, chosen=chosen, data=data), work, 128 + signal.SIGTERM)
+    tensors, state = checkpoint.newest(origin / "checkpoints", print)
+    checkpoint.save(origin / "checkpoints", tensors, {**state, "step": FAR})
+    seconds: dict[str, list[float]] = {"cold": [], "far": []}
+    for i in range(times):
+        for name in ("cold", "far"):
+            folder, told = work / f"{name}{i}", Shared(3)
+            if name == "far":
+                folder.mkdir()
+                os.rename(origin / "checkpoints", folder / "checkpoints")
+                (folder / "recipe.json").write_bytes((origin / "recipe.json").read_bytes())
+            begun = time.monotonic()
+            child = Child(
+                lambda folder=folder, told=told: job.train(folder, told, chosen=chosen, data=data), work / "log"
+            )
+            while not told[job.FIRST_STEP_MS]:
+                if child.wait(0.01) is not None:
+                    raise RuntimeError((work / "log").read_text(encoding="utf-8")[-3000:])
+            seconds[name].append(told[job.FIRST_STEP_MS] / 1000 - begun)
+            child.send()
+            child.finish()
+            if told[job.BEGUN] != (FAR if name == "far" else 0):
+                raise RuntimeError(f"began at step {told[job.BEGUN]}")
+            if name == "far":
+                os.rename(folder / "checkpoints", origin / "checkpoints")
+    return {name: statistics.median(found) for name, found in seconds.items()} | {"all": seconds}
