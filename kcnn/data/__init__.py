@@ -24,6 +24,7 @@ SOURCES = Registry(
     "kcnn.sources",
     {
         "digits": Entry("kcnn.data.arrays:open_digits", "1,797 handwritten digits, 8x8 gray, brought by scikit-learn"),
+        "shapes": Entry("kcnn.data.shapes:open_shapes", "drawn scenes with masks, boxes and captions, of any size"),
         "mnist": Entry("kcnn.data.tfds:open_mnist", "70,000 digits, 28x28 gray (needs its tensorflow-datasets copy)"),
         "fashion_mnist": Entry(
             "kcnn.data.tfds:open_fashion_mnist", "70,000 articles of clothing, 28x28 gray (likewise)"
@@ -39,9 +40,9 @@ def open_source(spec: Data | str) -> Source:
     """Open a data set.
 
     Args:
-        spec: a `recipe.Data`, or its `source` alone: a name of `SOURCES`, `tfds:NAME`, or the path of a
-            folder or file in any layout of `kcnn.data.layouts`. `masks:PATH` takes the masks of a folder that
-            holds boxes or labels too.
+        spec: a `recipe.Data`, or its `source` alone: a name of `SOURCES`, `tfds:NAME`, `shapes:size=128,count=500`,
+            or the path of a folder or file in any layout of `kcnn.data.layouts`. `masks:PATH` takes the masks of a
+            folder that holds boxes or labels too.
 
     Returns: the source, limited to `spec.limit` evenly spread examples of each split. Where it has no
         "validation" split, `spec.validation` of "train" becomes one: evenly spread over each class, the
@@ -62,6 +63,10 @@ def open_source(spec: Data | str) -> Source:
         from kcnn.data.tfds import open_tfds
 
         source = open_tfds(name.removeprefix("tfds:"))
+    elif name.startswith("shapes:"):
+        from kcnn.data import shapes
+
+        source = shapes.open_named(name.removeprefix("shapes:"))
     elif name.startswith("masks:"):
         source = layouts.open_path(os.path.expanduser(name.removeprefix("masks:")), "mask")
     elif name in SOURCES.entries():
