@@ -234,11 +234,11 @@ class Recipe:
         )
 
 
-def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32)) -> Recipe:
-    """Shrink a recipe to seconds: embedded digits, a `tiny_*` model, 64 examples a split, one epoch."""
+def smoke(recipe: Recipe, *, model: str, size: tuple[int, int] = (32, 32), source: str = "digits") -> Recipe:
+    """Shrink a recipe to seconds: embedded data, a `tiny_*` model, 64 examples a split, one epoch."""
     return dataclasses.replace(
         recipe,
-        data=dataclasses.replace(recipe.data, source="digits", limit=64, validation=0.25),
+        data=dataclasses.replace(recipe.data, source=source, limit=64, validation=0.25),
         preprocess=dataclasses.replace(recipe.preprocess, size=size),
         model=dataclasses.replace(recipe.model, name=model, num_classes=0, weights=""),
         train=dataclasses.replace(

@@ -150,10 +150,16 @@ def with_model(recipe: "Recipe", name: str) -> "Recipe":
 
 
 def with_weights(recipe: "Recipe", weights: str) -> "Recipe":
-    """Return `recipe` with the weights it starts from, and the pixels that such weights of its network expect."""
+    """Return `recipe` with the weights it starts from, and the pixels that such weights of its network expect.
+
+    Where they are those of a classifier that the network only starts with, images keep the recipe's size.
+    """
     from kcnn import zoo
 
-    preprocess = zoo.find(recipe.model.name, weights).preprocess or recipe.preprocess  # fetches them before any work
+    found = zoo.find(recipe.model.name, weights)  # fetches them before any work
+    preprocess = found.preprocess or recipe.preprocess
+    if found.trunk:
+        preprocess = dataclasses.replace(preprocess, size=recipe.preprocess.size)
     return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, weights=weights))
 
 

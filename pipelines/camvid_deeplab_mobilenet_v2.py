@@ -1,0 +1,31 @@
+"""DeepLabV3+ on CamVid, small enough for a phone: `--data=camvid/`.
+
+From ImageNet's weights it learns far faster: `--weights=imagenet`, or of another trunk,
+`--model=deeplab_v3plus_efficientnet_lite0 --weights=efficientnet_lite0.safetensors`.
+"""
+
+from kcnn import recipe as r
+from kcnn.tasks.segmentation.config import SegmentationConfig
+
+
+def recipe(smoke: bool = False) -> r.Recipe:
+    full = r.Recipe(
+        name="camvid_deeplab_mobilenet_v2",
+        task="segmentation",
+        data=r.Data(source="camvid"),
+        preprocess=r.Preprocess(size=(180, 240)),
+        model=r.Model(name="deeplab_v3plus_mobilenet_v2"),
+        config=SegmentationConfig(dice=0.5, class_balance=0.5, scale=(0.7, 1.6), flip=True, colour=0.3),
+        train=r.Train(
+            epochs=50,
+            batch_size=8,
+            optimizer="adamw",
+            learning_rate=0.001,
+            weight_decay=0.05,
+            warmup_epochs=2,
+            ema=0.99,
+            monitor="val_mean_iou",
+        ),
+        export=r.Export(calibration=100, check_images=60, min_agreement=0.93),
+    )
+    return r.smoke(full, model="tiny_deeplab_v3plus", source="shapes") if smoke else full
