@@ -16,6 +16,17 @@ def images(shape: tuple[int, ...], count: int = 2) -> np.ndarray:
     return scatter(count * math.prod(shape), 1).reshape(count, *shape).astype("float32")
 
 
+def kept(outputs: np.ndarray) -> np.ndarray:
+    """Return the part of outputs that recorded goldens keep, (N, M): the first 100 logits of each image.
+
+    Args:
+        outputs: (N, classes), or (N, H, W, classes), of which about five classes at every sixteenth pixel are kept.
+    """
+    if outputs.ndim < 4:
+        return outputs[:, :100]
+    return outputs[:, 5::16, 5::16, :: max(1, outputs.shape[-1] // 5)].reshape(len(outputs), -1)
+
+
 def torch_values(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
     """Return float32 values for the PyTorch weight called `name`: kernels by fan-in, variances positive.
 

@@ -25,7 +25,8 @@ class Table:
     Attributes:
         rules: (pattern, replacement), as for `re.sub` over the whole name; the first that matches decides. A
             pattern with a slash is tried on "layer/variable" and gives a full name of theirs; others are tried on
-            the layer's name and give theirs. A name without a rule is the same in both libraries.
+            the layer's name and give theirs. A name without a rule is the same in both libraries. A PyTorch layer
+            that is two of ours, "conv[0:64]" and "conv[64:96]", is shared out by its input maps.
         ignore: pattern of their weights that our network does without, such as auxiliary heads.
         mark: what the file's or repository's name must contain, where a network that computes something else has the
             same names inside.
@@ -228,8 +229,10 @@ class TorchWeights:
 
     def read(self, layer: keras.layers.Layer, name: str, variable: str, full: bool) -> np.ndarray | None:
         """See `Weights`."""
-        values = self.state.get(self.spelled(name, variable, full))
-        return None if values is None else keras_axes(layer, variable, np.asarray(values))
+        values, part = self.state.get(self.spelled(name, variable, full)), ranged(name)[1]
+        if values is None:
+            return None
+        return keras_axes(layer, variable, np.asarray(values)[:, part] if part.stop else np.asarray(values))
 
     def names(self) -> Iterable[str]:
         """See `Weights`."""
@@ -237,7 +240,13 @@ class TorchWeights:
 
     def spelled(self, name: str, variable: str, full: bool) -> str:
         """See `Weights`."""
-        return name if full else f"{name}.{TORCH_NAMES.get(variable, variable)}"
+        return name if full else f"{ranged(name)[0]}.{TORCH_NAMES.get(variable, variable)}"
+
+
+def ranged(name: str) -> tuple[str, slice]:
+    """Return ("conv", slice(0, 64)) for "conv[0:64]", and an empty slice for a name that stands for all maps."""
+    match = re.fullmatch(r"(.+)\[(\d+):(\d+)\]", name)
+    return (match[1], slice(int(match[2]), int(match[3]))) if match else (name, slice(None))
 
 
 def keras_axes(layer: keras.layers.Layer, variable: str, values: np.ndarray) -> np.ndarray:
