@@ -4,9 +4,10 @@ What each kind of file becomes (the tests hold every line against Pillow):
 
 | file | pixels |
 |---|---|
-| JPEG | exact integer transform, equal to Pillow; gray is repeated; CMYK and YCCK become `(255-C)(255-K)/255` |
+| JPEG | 8 bits, sequential or progressive, Huffman or arithmetic; exact integer transform, equal to Pillow |
+| JPEG colours | gray is repeated; CMYK and YCCK become `(255-C)(255-K)/255` |
 | PNG | palette colours looked up; 1, 2 and 4 bit gray stretched to 0..255; of 16 bits the high byte; alpha dropped |
-| GIF | the first frame, as RGB; transparent pixels become black |
+| GIF | the first frame, as RGB, alone: what follows it is not looked at; transparent pixels become black |
 | BMP | 8 bit (palette looked up), 24 bit and 32 bit (any byte order, alpha dropped), uncompressed |
 | EXIF | orientation 1..8 of a JPEG's APP1 or a PNG's eXIf chunk is applied: the image stands upright |
 
@@ -39,7 +40,7 @@ def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
     start = _bytes(contents, 0, 4)
     kinds = [tf.reduce_all(start[: len(magic)] == list(magic)) for magic in (b"\xff\xd8\xff", b"\x89PNG", b"BM")]
     readers = (  # of -> (image, where its EXIF block starts, or 0); the first is for every other kind
-        lambda: (tf.io.decode_image(contents, channels=3, expand_animations=False), tf.constant(0)),
+        lambda: (tf.io.decode_image(_one_frame(contents), channels=3, expand_animations=False), tf.constant(0)),
         lambda: (tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"), _jpeg_exif(contents)),
         lambda: (tf.io.decode_png(contents, channels=3), _png_exif(contents)),
         lambda: (_decode_bmp(contents), tf.constant(0)),
@@ -104,6 +105,31 @@ def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
     masked = (compression == 3) & (tf.shape(image)[-1] == 4)
     kind = tf.where(tf.shape(image)[-1] == 1, 1, tf.where(masked, 2, 0))
     return tf.switch_case(kind, [lambda: image[..., :3], look_up, in_order])
+
+
+def _one_frame(contents: tf.Tensor) -> tf.Tensor:
+    """Cut a GIF behind its first frame: TensorFlow unpacks all of them, however many, to return the first.
+
+    Blocks as in the GIF89a specification, sections 18 to 26. Whatever is no GIF, or ends too early, stays as it is.
+    """
+
+    def table(flags: tf.Tensor) -> tf.Tensor:
+        return tf.where(flags >= 128, tf.bitwise.left_shift(3, flags % 8 + 1), 0)
+
+    def step(at: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`within` is 0 between blocks, 1 in the data of an extension, 2 in that of a frame, 3 behind it."""
+        head = _bytes(contents, at, 10)
+        block = tf.where(head[0] == 0x21, 1, tf.where(head[0] == 0x2C, 2, 4))
+        behind = tf.where(block == 1, at + 2, at + 11 + table(head[9]))
+        over = tf.where(within == 1, 0, 3)  # a block of no bytes ends the data
+        onward = tf.where(within == 0, behind, at + 1 + head[0])
+        return onward, tf.where(within == 0, block, tf.where(head[0] == 0, over, within))
+
+    total = tf.strings.length(contents)
+    start = 13 + table(_bytes(contents, 10, 1)[0])
+    at, within = tf.while_loop(lambda at, within: (within < 3) & (at < total), step, (start, tf.constant(0)))
+    whole = (_bytes(contents, 0, 3) == list(b"GIF")) & (within == 3)
+    return tf.cond(tf.reduce_all(whole), lambda: tf.strings.substr(contents, 0, at) + b";", lambda: contents)
 
 
 def _jpeg_exif(contents: tf.Tensor) -> tf.Tensor:

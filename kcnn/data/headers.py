@@ -14,6 +14,7 @@ MAX_PIXELS = 178_956_970
 MAX_BYTES = 1 << 30
 """Larger files are refused unread: `MAX_PIXELS` of four bytes, uncompressed, are fewer."""
 
+_PLENTY = 1 << 25  # pixels; smaller images cost too little to doubt them
 _CONVERT = "convert it to PNG or JPEG"
 _FOREIGN = (  # (offset, magic, what it is, what to do)
     (8, b"WEBP", "a WebP image", _CONVERT),
@@ -43,6 +44,7 @@ _FOREIGN = (  # (offset, magic, what it is, what to do)
 )
 _NO_SIZE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length: TEM, RST0..7, SOI
 _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # of C0..CF those that open no frame: DHT, JPG, DAC
+_READ_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # sequential and progressive, Huffman or arithmetic
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def check_header(contents: bytes) -> Header:
 
     Raises:
         DataError: no bytes, no JPEG, PNG, GIF or BMP image (the message says what it looks like and what to
-            do), or more than `MAX_PIXELS` pixels.
+            do), a lossless, hierarchical or 12-bit JPEG, or more than `MAX_PIXELS` pixels, of a GIF in all its frames,
+            or far more than the bytes of a JPEG can hold.
     """
     if not contents:
         raise DataError("the file is empty (0 bytes); fetch it again or remove it")
@@ -83,12 +86,21 @@ def check_header(contents: bytes) -> Header:
     width, height = size[0], abs(size[1])  # a BMP stored top down has a negative height
     if width <= 0 or height <= 0:
         raise DataError(f"{kind} whose header says {width} x {height} pixels; fetch it again")
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{kind} whose header says {width:,} x {height:,} pixels, more than the {MAX_PIXELS:,} that are decoded; "
-            "make it smaller"
-        )
+    _refuse_bombs(kind, width, height, contents)
     return Header(kind, width, height)
+
+
+def _refuse_bombs(kind: str, width: int, height: int, contents: bytes) -> None:
+    """Raise DataError where the header asks for more pixels than are decoded, or than the file can hold."""
+    stated = f"{kind} whose header says {width:,} x {height:,} pixels"
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{stated}, more than the {MAX_PIXELS:,} that are decoded; make it smaller")
+    if kind == "GIF" and (pixels := _gif_pixels(contents)) > MAX_PIXELS:
+        raise DataError(
+            f"GIF whose frames hold {pixels:,} pixels, more than {MAX_PIXELS:,}; take single ones out of it"
+        )
+    if kind == "JPEG" and width * height > max(_PLENTY, 2048 * len(contents)):  # a bit for 8 x 8 pixels is the least
+        raise DataError(f"{stated}, which {len(contents):,} bytes cannot hold; fetch it again")
 
 
 def read_file(path: Path | str, most: int = MAX_BYTES) -> bytes:
@@ -99,9 +111,7 @@ def read_file(path: Path | str, most: int = MAX_BYTES) -> bytes:
         DataError: it is no ordinary file, or holds more than `most` bytes.
     """
     found = os.stat(path)
-    if stat.S_ISDIR(found.st_mode):
-        raise DataError("it is a folder, not a file; rename or remove it")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise DataError("it is a pipe, socket or device, not a file; remove it")
     if found.st_size > most:
         raise DataError(f"the file has {found.st_size:,} bytes, more than the {most:,} that are read; remove it")
@@ -116,7 +126,11 @@ def is_cut_short(kind: str, contents: bytes) -> bool:
 
 
 def _jpeg_size(contents: bytes) -> tuple[int, int] | None:
-    """Return (width, height) from the first frame header; like libjpeg, pass over what is no marker."""
+    """Return (width, height) from the first frame header; like libjpeg, pass over what is no marker.
+
+    Raises:
+        DataError: a kind of JPEG that is not decoded.
+    """
     at = 2
     while (at := contents.find(b"\xff", at)) >= 0:
         while contents[at : at + 1] == b"\xff":
@@ -128,13 +142,41 @@ def _jpeg_size(contents: bytes) -> tuple[int, int] | None:
         if marker == b"\0" or marker[0] in _NO_SIZE:
             continue
         if 0xC0 <= marker[0] <= 0xCF and marker[0] not in _NO_FRAME:
-            found = _unpack(">HH", contents, at + 3)
-            return found and (found[1], found[0])
+            found = _unpack(">BHH", contents, at + 2)
+            if found and (marker[0] not in _READ_FRAMES or found[0] != 8):
+                what = f"of {found[0]} bits" if marker[0] in _READ_FRAMES else "that is lossless or hierarchical"
+                raise DataError(f"it is a JPEG {what}, which is not read; convert it to PNG, or to a usual JPEG")
+            return found and (found[2], found[1])
         length = _unpack(">H", contents, at)
         if length is None:
             return None
         at += max(2, length[0])
     return None
+
+
+def _gif_pixels(contents: bytes) -> int:
+    """Return the pixels of all frames as their headers state them, without unpacking any; 0 where the file ends early.
+
+    Blocks as in the GIF89a specification, sections 18 to 26.
+    """
+    at, pixels = 13 + _gif_table(contents, 10), 0
+    while at < len(contents) and contents[at] in (0x21, 0x2C):
+        if contents[at] == 0x21:
+            at += 2
+        else:
+            width, height = _unpack("<HH", contents, at + 5) or (0, 0)
+            pixels += width * height
+            at += 11 + _gif_table(contents, at + 9)
+        while at < len(contents) and contents[at]:
+            at += 1 + contents[at]
+        at += 1
+    return pixels
+
+
+def _gif_table(contents: bytes, at: int) -> int:
+    """Return the bytes of the colour table that the flags at `at` announce."""
+    flags = contents[at] if at < len(contents) else 0
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
 def _unpack(form: str, contents: bytes, at: int) -> tuple[int, ...] | None:

@@ -104,7 +104,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
     import tensorflow as tf
 
     from kcnn.data.decode import decode
-    from kcnn.data.headers import check_header
+    from kcnn.data.headers import check_header, read_file
     from kcnn.data.preprocess import prepare
 
     record = runner.preprocess
@@ -116,7 +116,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
 
     def read(name: str) -> tuple[Prediction, np.ndarray | None]:
         try:
-            contents = Path(name).read_bytes()
+            contents = read_file(name)
             kind = check_header(contents).kind
             image, resized = pixels(tf.constant(contents))
         except OSError as error:

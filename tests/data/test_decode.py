@@ -1,5 +1,6 @@
 """Decoded pixels against Pillow, kind by kind."""
 
+import base64
 import io
 import struct
 import time
@@ -204,6 +205,36 @@ def test_ycck_as_pillow_prints_it():
     expected = np.asarray(opened(ycck).convert("RGB"), int)
     assert np.abs(expected - np.asarray(opened(contents).convert("RGB"))).max() > 50  # another picture altogether
     assert np.abs(decode(ycck).numpy() - expected).max() <= 1
+
+
+ARITHMETIC = (  # written by libjpeg-turbo's cjpeg -arithmetic from a gradient of 17 x 26
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV01XKW3knDg3knMk4h;_zAQcl55)&sJ9v2`kDKRiEDJ?8BI!Zn>HbyrrEkIX6ModmpQ&KWMT47pHU`kO"
+    "^PygEhLjevB4iga*CKVMXPc<zyPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPf!2J01*fP5dazk0U`hb5di}c"
+    "0sqVZ3IGrg1pyEd1^?Or3<CiG0ucid06zf#0H4;%?JS={i)^5Z=x=!;WW)va{{V9NSS%_fVqEwa@AHKU`KbFP<b?85_-S))mFz_3%WwVOw8`15"
+    "N%}~+fC+fZa^B&r|Je"
+)
+
+
+def test_arithmetic_coding():
+    contents = base64.b85decode(ARITHMETIC)
+    assert b"\xff\xc9" in contents  # the frame's marker, ITU T.81, table B.1
+    np.testing.assert_array_equal(decode(contents), np.asarray(opened(contents)))
+
+
+def animation(frames, size=(40, 30), **options):
+    pictures = [Image.fromarray(np.full(size[::-1], 9 * i, np.uint8)) for i in range(frames)]
+    return encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:], **options)
+
+
+def test_only_the_first_frame_of_an_animation_is_unpacked():
+    contents = animation(5, comment=b"a comment" * 60, loop=0)
+    first = np.asarray(opened(contents).convert("RGB"))
+    np.testing.assert_array_equal(decode(contents), first)
+    alone = encoded(Image.fromarray(GRAY), "GIF")
+    for rest in (b"", b",", b"," + bytes(40), b"no block", alone[800:]):
+        np.testing.assert_array_equal(decode(alone[:-1] + rest), np.repeat(GRAY[..., None], 3, 2))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(alone[:-20])
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -153,6 +153,52 @@ def test_the_size_limit_is_exact():
         check_header(png_header(MAX_PIXELS + 1, 1))
 
 
+def gif(size, frames):
+    """Return an animation of equal frames, without the time that Pillow takes to compare them."""
+    one = encoded("GIF", np.zeros(size, np.uint8))
+    at = 13 + 3 * (2 << (one[10] & 7))
+    return one[:at] + one[at:-1] * frames + b";"
+
+
+def test_frames_count_together():
+    assert check_header(gif((28, 28), 10_000)).height == 28
+    with pytest.raises(DataError, match="frames hold 200,000,000 pixels"):
+        check_header(gif((1000, 1000), 200))
+    assert check_header(gif((1000, 1000), 3)[:-900]).width == 1000  # cut off: the decoder's business
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "message"), [(0xC3, 8, "lossless"), (0xC5, 8, "hierarchical"), (0xC1, 12, "12 bits")]
+)
+def test_jpegs_that_no_decoder_here_reads(marker, bits, message):
+    contents = encoded("JPEG")
+    at = contents.index(b"\xff\xc0") + 1
+    with pytest.raises(DataError, match=message):
+        check_header(contents[:at] + bytes([marker]) + contents[at + 1 : at + 3] + bytes([bits]) + contents[at + 4 :])
+
+
+def test_a_jpeg_of_more_pixels_than_its_bytes_can_hold():
+    contents = encoded("JPEG")
+    at = contents.index(b"\xff\xc0") + 5
+    with pytest.raises(DataError, match=r"13,000 x 13,000 pixels, which [0-9,]+ bytes cannot hold"):
+        check_header(contents[:at] + struct.pack(">HH", 13_000, 13_000) + contents[at + 4 :])
+    assert check_header(encoded("JPEG", np.zeros((5800, 5800, 3), np.uint8), quality=1)).width == 5800
+
+
+def test_what_may_never_end_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    names = ("pipe.jpg", "endless.jpg", "huge.jpg")
+    found = [e.reason for e in examine(file_split([str(tmp_path / n) for n in names], np.zeros(3, np.int32)))]
+    assert [("device" in reason, "1,073,741,825 bytes" in reason) for reason in found] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
+
+
 def test_cut_short_is_told_from_damaged():
     assert not is_cut_short("JPEG", encoded("JPEG"))
     assert is_cut_short("JPEG", encoded("JPEG")[:-2])
