@@ -49,7 +49,8 @@ def _masks(name: str, fits: Callable[[Names], bool], function: str) -> Layout:
     return Layout(name, fits, f"kcnn.data.mask_layouts:{function}", target="mask")
 
 
-LAYOUTS = (  # the first that fits
+_COCO = _all(_ending(".json"), _containing("instances_", "annotations", "captions_", "/_annotations.coco"))
+LAYOUTS = (  # the first that fits; of a folder that has masks and boxes the masks, unless boxes are asked for
     Layout(
         "npz", lambda names: _ending(".npz")([name for name in names if "/" not in name]), "kcnn.data.arrays:open_npz"
     ),
@@ -87,10 +88,11 @@ LAYOUTS = (  # the first that fits
     ),
     Layout(
         "COCO",
-        _all(_ending(".json"), _containing("instances_", "annotations", "captions_", "/_annotations.coco")),
-        explanation=f"COCO annotations (.json): boxes, masks or captions. {ELSEWHERE}",
+        _COCO,
+        explanation=f"COCO annotations (.json): boxes, masks (give masks:PATH) or captions. {ELSEWHERE}",
         target="boxes",
     ),
+    Layout("COCO masks", _COCO, "kcnn.data.mask_coco:open_coco_masks", target="mask"),
     Layout(
         "captions",
         _ending("captions.txt", "captions.json", ".token.txt"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kcnn.data.headers import check_header, is_cut_short
+from kcnn.data.headers import check_header, is_cut_short, read_file
 from kcnn.data.masks import IGNORE, Coding, indices
 from kcnn.data.source import Split
 from kcnn.errors import DataError
@@ -38,7 +38,7 @@ def count_pixels(split: Split, index: int, size: tuple[int, int]) -> np.ndarray 
         return np.bincount(split.read(np.int64(index))["mask"].numpy().ravel(), minlength=256)
     path = Path(split.masks[index])
     try:
-        contents = path.read_bytes()
+        contents = read_file(path)
     except FileNotFoundError:
         raise DataError(f"it has no mask: {path} does not exist") from None
     except OSError as error:
