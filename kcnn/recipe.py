@@ -82,20 +82,21 @@ class Data:
         validation: share of the training split held out where the source has no validation split, 0..0.9.
         limit: use at most this many examples of each split; 0 uses all.
         max_bad_fraction: share of unreadable images that is skipped and reported; more stops the run.
+        max_leaked_fraction: share of the validation images that may be in the training split too; more stops the run.
     """
 
     source: str = "digits"
     validation: float = 0.1
     limit: int = 0
     max_bad_fraction: float = 0.01
+    max_leaked_fraction: float = 0.01
 
     def __post_init__(self) -> None:
         check(0 <= self.validation <= 0.9, f"data.validation is {self.validation} but must lie in 0..0.9.")
         check(self.limit >= 0, f"data.limit is {self.limit} but must be 0 (all) or a positive count.")
-        check(
-            0 <= self.max_bad_fraction <= 1,
-            f"data.max_bad_fraction is {self.max_bad_fraction} but must lie in 0..1 (0.01 is 1 %).",
-        )
+        for name in ("max_bad_fraction", "max_leaked_fraction"):
+            share = getattr(self, name)
+            check(0 <= share <= 1, f"data.{name} is {share} but must lie in 0..1 (0.01 is 1 %).")
 
 
 @dataclass(frozen=True, kw_only=True)

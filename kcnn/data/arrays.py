@@ -16,6 +16,7 @@ from kcnn.data.splits import array_split
 from kcnn.errors import DataError
 
 MAX_CLASSES = 100_000  # a label beyond is taken for a mistake, not for a hundred thousand classes
+_NAMED = 10  # offenders that an error names
 _IDX_SPLITS = {"train": ("train",), "validation": ("val", "validation"), "test": ("t10k", "test")}
 _NPZ_SPLITS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test",)}
 _NPZ_IMAGES, _NPZ_LABELS = ("images", "image", "x"), ("labels", "label", "y")
@@ -165,6 +166,10 @@ def check_arrays(where: str, images: np.ndarray, labels: np.ndarray) -> tuple[np
         raise DataError(f"{where}: images are {images.shape} but must be (N, H, W), or (N, H, W, 1 or 3).{hint}")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.dtype.kind == "f" and labels.ndim == 1 and len(labels):
+        broken = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
+        some = f"{len(broken)} are not whole, first {_offenders(labels, broken)}" if len(broken) else "all are whole"
+        raise DataError(f"{where}: labels are {labels.dtype} but must be whole numbers; {some}. Round or cast them.")
     if labels.dtype.kind not in "uib" or labels.ndim not in (1, 2):
         raise DataError(f"{where}: labels are {labels.dtype} {labels.shape} but must be whole numbers, (N,).")
     if len(labels) != len(images):
@@ -184,9 +189,15 @@ def check_labels(where: str, labels: np.ndarray, count: int) -> None:
     outside = np.flatnonzero((labels < 0) | (labels >= count))
     if len(outside):
         raise DataError(
-            f"{where}: {len(outside)} labels lie outside 0..{count - 1}, first {labels[outside[0]]} at index "
-            f"{outside[0]}. Mend the labels, or the list of classes."
+            f"{where}: {len(outside)} labels lie outside 0..{count - 1}, first {_offenders(labels, outside)}. "
+            "Mend the labels, or the list of classes."
         )
+
+
+def _offenders(labels: np.ndarray, indices: np.ndarray) -> str:
+    """Return the first ten labels at `indices` and where they stand."""
+    more = f" and {len(indices) - _NAMED:,} more" if len(indices) > _NAMED else ""
+    return ", ".join(f"{labels[i]} at index {i}" for i in indices[:_NAMED]) + more
 
 
 def read_class_names(folder: Path) -> tuple[str, ...]:

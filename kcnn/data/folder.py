@@ -37,7 +37,7 @@ def open_folder(path: str) -> Source:
         unknown = sorted(set(found) - set(classes))
         if unknown:
             raise DataError(
-                f"{root}: {split!r} has classes that 'train' has not: {', '.join(unknown[:10])}. "
+                f"{root}: {split!r} has {len(unknown)} classes that 'train' has not: {', '.join(unknown[:10])}. "
                 f"'train' has {', '.join(classes[:10])}. Rename or move those folders."
             )
     splits = {split: _file_split(found, classes) for split, found in tree.items()}
@@ -95,7 +95,7 @@ def _explain_empty(folder: Path, empty: list[str], some: bool) -> str:
             f"kcnn expects CLASS/*.jpg right below; give the folder that holds the class folders."
         )
     return (
-        f"{folder}: class folder {', '.join(map(repr, empty[:5]))} has no image "
+        f"{folder}: class folder {', '.join(map(repr, empty[:10]))} has no image, {len(empty)} in all "
         f"({', '.join(READABLE[:4])}, ...). Add images or remove the folder."
     )
 

@@ -12,6 +12,7 @@ from kcnn.data import hold_out
 from kcnn.data.annotations import AnnotatedSet
 from kcnn.data.annotations.census import census
 from kcnn.data.annotations.census import findings as box_findings
+from kcnn.data.leaks import check_leaks
 from kcnn.data.mask_check import summary
 from kcnn.data.source import Source, Split
 from kcnn.data.verify import BadExample, Example, check_budget, examine
@@ -208,7 +209,23 @@ def _refusals(
                 f"data.max_bad_fraction is {settings.max_bad_fraction:g}: {stopped} stops. {_files(source, offenders)}"
             )
             findings.append({"effect": REFUSED, "text": text})
+    findings += _leak_refusals(source, bad, settings)
     return findings, refused
+
+
+def _leak_refusals(source: Source, bad: dict[str, list[BadExample]], settings: Data) -> list[dict[str, str]]:
+    """Return what training says of validation images that it finds in "train" too, in the same words."""
+    parts = {}
+    for name, rows in _as_trained(source, settings, []).items():
+        split = name if name in source.splits else "train"
+        parts[name] = source.splits[split].subset(np.setdiff1d(rows, [example.index for example in bad[split]]))
+    if not {"train", "validation"} <= set(parts):
+        return []
+    try:
+        check_leaks(parts["train"], parts["validation"], "validation", settings.max_leaked_fraction)
+    except DataError as error:
+        return [{"effect": REFUSED, "text": _plain(f"training stops. {error}")}]
+    return []
 
 
 def _as_trained(source: Source, settings: Data, findings: list[dict[str, str]]) -> dict[str, np.ndarray]:

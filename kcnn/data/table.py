@@ -14,6 +14,7 @@ from kcnn.errors import DataError
 
 PATH_COLUMNS = ("path", "file", "filename", "image", "image_path")
 LABEL_COLUMNS = ("label", "class", "class_name", "name", "class_index")
+_NAMED = 10  # offenders that an error names
 
 
 def open_table(path: str) -> Source:
@@ -77,18 +78,25 @@ def _rows(path: Path) -> list[tuple[int, str, str, str]]:
 
 def _labels(path: str, labels: list[tuple[int, str]]) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the class names and the id of each (line, label)."""
-    if not all(re.fullmatch(r"-?[0-9]+", label) for _, label in labels):
+    whole = [re.fullmatch(r"-?[0-9]+", label) is not None for _, label in labels]
+    if any(whole) and not all(whole) and all(re.fullmatch(r"-?[0-9]*\.?[0-9]*", label) for _, label in labels):
+        odd = [f"line {line}: {label!r}" for (line, label), good in zip(labels, whole, strict=True) if not good]
+        raise DataError(
+            f"{path}: {len(odd)} of {len(labels)} labels are no whole numbers where the others are, first "
+            f"{', '.join(odd[:_NAMED])}. Labels are class names, or ids from 0."
+        )
+    if not all(whole):
         classes = tuple(sorted({label for _, label in labels}))
         position = {name: index for index, name in enumerate(classes)}
         return classes, np.array([position[label] for _, label in labels], np.int32)
     ids = [int(label) for _, label in labels]
     named = read_class_names(Path(path).parent)
     count = len(named) or min(max(ids) + 1, MAX_CLASSES)
-    wrong = [(line, value) for (line, _), value in zip(labels, ids, strict=True) if not 0 <= value < count]
+    wrong = [f"line {line}: {value}" for (line, _), value in zip(labels, ids, strict=True) if not 0 <= value < count]
     if wrong:
-        line, value = wrong[0]
+        first = ", ".join(wrong[:_NAMED]) + (f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else "")
         raise DataError(
-            f"{path}, line {line}: label {value} lies outside 0..{count - 1}, and {len(wrong)} rows in all. "
+            f"{path}: {len(wrong)} of {len(ids)} labels lie outside 0..{count - 1}, first {first}. "
             "Labels are class names, or ids from 0."
         )
     return named or tuple(str(index) for index in range(count)), np.array(ids, np.int32)

@@ -144,6 +144,7 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     train = recipe.train
     source = source or open_source(recipe.data)
     unreadable = {name: _scan(name, split, recipe, console) for name, split in source.splits.items() if name != "test"}
+    _check_leaks(source, unreadable, recipe, console)
     if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):
         raise ConfigError(
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
@@ -199,6 +200,21 @@ def _scan(name: str, split: Split, recipe: Recipe, console: Console) -> tuple["B
     if len(found) > 5:
         console.warn(f"... and {len(found) - 5} more unreadable images; data_report.json lists them all.")
     return found
+
+
+def _check_leaks(
+    source: Source, unreadable: dict[str, tuple["BadExample", ...]], recipe: Recipe, console: Console
+) -> None:
+    """Tell the console of validation images that are in "train" too; `check_leaks` raises where they are many."""
+    from kcnn.data.leaks import check_leaks
+
+    if "validation" not in source.splits:
+        return
+    train, validation = (
+        source.split(name).without([example.index for example in unreadable[name]]) for name in ("train", "validation")
+    )
+    for i, j in check_leaks(train, validation, "validation", recipe.data.max_leaked_fraction)[:5]:
+        console.warn(f"in train and validation at once: {validation.names(j)} = {train.names(i)}")
 
 
 @contextlib.contextmanager

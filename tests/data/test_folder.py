@@ -90,7 +90,7 @@ def test_symlinks_work_and_loops_end(tmp_path):
         (["1.png", "2.png"], "2 images side by side"),
         (["a/b/c/1.png", "d/e/1.png"], "too deep, as in a/b/c/1.png"),
         (["cat/1.png", "dog/notes.txt"], "class folder 'dog' has no image"),
-        (["train/cat/1.png", "val/dog/1.png"], "'validation' has classes that 'train' has not: dog"),
+        (["train/cat/1.png", "val/dog/1.png"], "'validation' has 1 classes that 'train' has not: dog"),
         (["val/cat/1.png", "test/cat/1.png"], "no folder 'train'"),
         (["train/1.png", "test/cat/1.png"], "images side by side"),
         (["notes.txt"], "nothing that kcnn knows"),
@@ -199,8 +199,8 @@ def test_real_imagenet_table(shared_data):
         ("path,label\n0.png\n", "line 2: 1 cells but 2"),
         ("path,label,split\n0.png,cat,holdout\n", "split is 'holdout'"),
         ("path,label,split\n0.png,cat,test\n", "none for the split 'train'"),
-        ("path,label\n0.png,0\n\n1.png,-1\n", r"line 4: label -1 lies outside 0\.\.0, and 1 rows"),
-        ("path,label\n0.png,4006381333931\n", "line 2: label 4006381333931 lies outside"),
+        ("path,label\n0.png,0\n\n1.png,-1\n", r"1 of 2 labels lie outside 0\.\.0, first line 4: -1\."),
+        ("path,label\n0.png,4006381333931\n", "1 of 1 labels lie outside 0..99999, first line 2: 4006381333931"),
     ],
 )
 def test_a_wrong_table_is_explained(tmp_path, text, message):
@@ -210,5 +210,5 @@ def test_a_wrong_table_is_explained(tmp_path, text, message):
 
 def test_an_id_beyond_the_class_list(tmp_path):
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
-    with pytest.raises(DataError, match=r"line 2: label 2 lies outside 0\.\.1"):
+    with pytest.raises(DataError, match=r"labels lie outside 0\.\.1, first line 2: 2"):
         opened(table(tmp_path, "0.png,0\n1.png,2\n"))
