@@ -1,6 +1,7 @@
 """A U-Net on CamVid's 367 street scenes, 11 classes, from scratch: `--data=camvid/`.
 
-The folder is as SegNet's authors share it: train/, trainannot/, val/ and so on. The recipe is made for 240x180 pixels and about 50 minutes on two cores.
+The folder is as SegNet's authors share it: train/, trainannot/, val/ and so on. The recipe is made for 240x180 pixels
+and about 50 minutes on two cores.
 """
 
 from kcnn import recipe as r

@@ -14,7 +14,7 @@ from kcnn.export.flatbuffer import broken, check
 MOST_PARTS = 500_000  # tensors and operations
 MOST_TENSOR = 1 << 30  # bytes
 WIDTHS = {"BOOL": 1, "INT8": 1, "UINT8": 1, "FLOAT16": 2, "INT16": 2, "FLOAT64": 8, "INT64": 8}  # bytes; others 4
-INTEGER_TYPES = frozenset({"INT8", "UINT8", "INT32"})
+INTEGER_TYPES = frozenset({"INT8", "UINT8", "INT32", "BOOL"})  # BOOL: what comparisons give
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageFont
 
+from kcnn.data.masks import IGNORE
+
 SHORT_SIDE = 224  # pixels; smaller pictures are enlarged before anything is drawn on them
 MOST_PIXELS = 4096  # a side, of what is enlarged
 PAPER, INK = "#f2f4f7", "#1f2430"
@@ -17,6 +19,23 @@ def enlarged(image: np.ndarray) -> Image.Image:
     picture = Image.fromarray(np.asarray(image[..., 0] if image.shape[-1] == 1 else image)).convert("RGB")
     factor = max(1, min(round(SHORT_SIDE / min(picture.size)), MOST_PIXELS // max(picture.size)))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def paint(
+    image: np.ndarray, mask: np.ndarray, colours: tuple[tuple[int, int, int], ...], strength: float = 0.55
+) -> np.ndarray:
+    """Return uint8 (H, W, 3): the image under the colours of its classes.
+
+    Args:
+        image: uint8 (H, W, 1 or 3).
+        mask: uint8 (H, W) class ids; pixels labelled 255 keep the image's own colour, darkened.
+        colours: (r, g, b) of each class.
+        strength: how much of the picture is the class's colour, 0..1.
+    """
+    table = np.zeros((256, 3), np.float32)
+    table[: len(colours)] = colours
+    share = np.where(mask == IGNORE, 0.35, strength)[..., None]
+    return (image * (1 - share) + table[mask] * share).round().astype(np.uint8)
 
 
 @cache

@@ -13,7 +13,7 @@ from kcnn import atomic
 
 INK, MUTED, BLUE, RED, GREEN = "#1f2430", "#8a8f99", "#2f6db3", "#c23b3b", "#2e7d4f"
 COUNTS_UP_TO = 25  # with more classes the cells are too small for numbers
-LARGEST_COUNT = 99_999  # longer numbers do not fit into a cell
+LARGEST_COUNT = 9_999  # longer numbers do not fit into a cell
 NAMES_UP_TO = 130  # with more classes only every n-th is named
 PAIRS_SHOWN = 18
 GRID_IMAGES = 16

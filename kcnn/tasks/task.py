@@ -96,6 +96,7 @@ class Task:
             size, in the image's own pixels. `run` takes a batch of images as `record` prepares them, and gives the raw
             outputs of a Keras model (an array) or those of the exported signature (a dict). None where an answer for
             the resized image will do.
+        watched: how many validation images TensorBoard shows with the answers of `whole` after each epoch.
     """
 
     name: str
@@ -109,3 +110,4 @@ class Task:
     signature: Callable[["Recipe", "Info"], Signature]
     class_counts: Callable[["Recipe", "Info", "Split"], np.ndarray] = count_labels
     whole: Callable[[Callable[[np.ndarray], Any], np.ndarray, "Preprocess", Any], Outputs] | None = None
+    watched: int = 0

@@ -195,7 +195,7 @@ def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> N
     log_hparams(run.tensorboard, recipe)
     batch = next(iter(job.task.dataset(recipe, job.source, "train", training=True, bad=job.bad["train"])))
     picture = run.samples / "train.png"
-    draw_samples(picture, [part.numpy() for part in batch], recipe.preprocess, job.source.info.classes)
+    draw_samples(picture, [part.numpy() for part in batch], recipe.preprocess, job.source.info)
     log_pictures(run.tensorboard, {"samples/train": picture}, step=0)
 
 
@@ -205,7 +205,7 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
     from kcnn.train.nan import NotFinite, guard
     from kcnn.train.progress import Progress
     from kcnn.train.signals import Signals
-    from kcnn.train.tensorboard import TensorBoard
+    from kcnn.train.tensorboard import Answers, TensorBoard
 
     recipe = job.recipe
     if recipe.train.on_nan == "skip":
@@ -221,7 +221,13 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1 if state.step_in_epoch else recipe.train.epochs,
                 # the board before the keeper, so that no epoch is saved and not drawn
-                callbacks=[board, keeper, *([Averages()] if recipe.train.ema else []), progress],
+                callbacks=[
+                    board,
+                    *Answers.of(run.tensorboard, job),
+                    keeper,
+                    *([Averages()] if recipe.train.ema else []),
+                    progress,
+                ],
                 shuffle=False,
                 verbose=0,
                 **job.validation(),

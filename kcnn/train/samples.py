@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from kcnn import atomic
+from kcnn.data.masks import default_palette
+from kcnn.data.source import Info
 from kcnn.recipe import Preprocess
+from kcnn.tasks.drawing import paint
 
 
 def pixels(inputs: np.ndarray, record: Preprocess) -> np.ndarray:
@@ -19,19 +22,24 @@ def pixels(inputs: np.ndarray, record: Preprocess) -> np.ndarray:
     return np.repeat(values, 3, axis=-1) if values.shape[-1] == 1 else values
 
 
-def draw_samples(path: Path, batch: Any, record: Preprocess, classes: tuple[str, ...], count: int = 32) -> None:
-    """Draw the first `count` images of a batch as a PNG grid, with class names where the targets tell them.
+def draw_samples(path: Path, batch: Any, record: Preprocess, info: Info, count: int = 32) -> None:
+    """Draw the first `count` images of a batch as a PNG grid, with class names or masks where the targets tell them.
 
     Args:
         path: the file to write.
         batch: (inputs, targets, ...) as `Task.dataset` gives it; inputs are float (N, H, W, C).
         record: how the inputs were normalised.
-        classes: class names by id; targets of shape (N,) are ids, of (N, classes) shares, of which the largest counts.
+        info: class names and palette; targets of shape (N,) are ids, of (N, classes) shares, of which the largest
+            counts, and of the inputs' (N, H, W) class ids of pixels.
         count: at most this many images.
     """
     from matplotlib.figure import Figure
 
-    images, titles = pixels(batch[0][:count], record), _titles(np.asarray(batch[1])[:count], classes)
+    images, targets = pixels(batch[0][:count], record), np.asarray(batch[1])[:count]
+    titles = _titles(targets, info.classes)
+    if targets.dtype == np.uint8 and targets.shape == images.shape[:3]:
+        colours = info.palette or default_palette(len(info.classes))
+        images = np.stack([paint(*pair, colours) for pair in zip(images, targets, strict=True)])
     columns = min(8, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.2 * columns, 1.4 * rows), dpi=110, layout="constrained")

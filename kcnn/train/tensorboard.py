@@ -3,15 +3,22 @@
 `tensorboard --logdir runs/NAME/tensorboard` shows one run, `--logdir runs` compares all.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
+from kcnn.errors import DataError
 from kcnn.recipe import Recipe
-from kcnn.train.state import State
+from kcnn.tasks.task import raw_outputs
+from kcnn.train.state import State, averaged
+
+if TYPE_CHECKING:
+    from kcnn.train.job import Job
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
@@ -30,6 +37,59 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the epoch's scalars."""
         super().on_epoch_end(epoch, {**(logs or {}), "images_per_second": self._state.rate})
+
+
+class Answers(keras.callbacks.Callback):
+    """After each epoch, what the network says about the same few validation images (`Task.watched`), beside the truth.
+
+    Args:
+        folder: the run's `tensorboard` folder.
+        job: its task answers and draws; `train.ema` lends the averaged weights.
+    """
+
+    def __init__(self, folder: Path, job: "Job"):
+        super().__init__()
+        self._folder = folder
+        self._job = job
+
+    @classmethod
+    def of(cls, folder: Path, job: "Job") -> list["Answers"]:
+        """Return the callback, or none where there is nothing to show."""
+        return [cls(folder, job)] if job.task.watched and "validation" in job.source.splits else []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Read the images; each under a tag of its own, since their sizes may differ."""
+        import tensorflow as tf
+
+        job = self._job
+        part = job.source.split("validation").without(job.bad["validation"])
+        places = np.unique(np.linspace(0, part.size - 1, job.task.watched).round().astype(np.int64))
+        examples = [part.read(tf.constant(place, tf.int64)) for place in places]
+        self._examples = [{key: value.numpy() for key, value in example.items()} for example in examples]
+        self._run = raw_outputs(self.model, job.recipe.preprocess)
+        self._writer = tf.summary.create_file_writer(str(self._folder / "pictures"))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Draw them."""
+        lent = averaged(self.model) if self._job.recipe.train.ema else contextlib.nullcontext()
+        with lent, contextlib.suppress(DataError):  # numbers that are not finite are the keeper's to tell
+            for index, example in enumerate(self._examples):
+                self._show(f"validation/{index + 1}", example, epoch)
+
+    def _show(self, tag: str, example: dict[str, np.ndarray], epoch: int) -> None:
+        import tensorflow as tf
+
+        job, image = self._job, example["image"]
+        outputs = job.task.whole(self._run, image, job.recipe.preprocess, job.recipe.config)
+        answer = job.task.decode(outputs, job.source.info, image.shape[:2])
+        with self._writer.as_default(step=epoch):
+            for name, values in (("", answer), ("_true", example)):
+                tf.summary.image(tag + name, job.task.draw(image, values, job.source.info)[None])
+        self._writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close the file."""
+        self._writer.close()
 
 
 def log_pictures(folder: Path, pictures: Mapping[str, Path], step: int) -> None:
@@ -65,7 +125,8 @@ def log_hparams(folder: Path, recipe: Recipe) -> None:
                 for field in dataclasses.fields(section)
                 if isinstance(value := getattr(section, field.name), (bool, int, float, str))
             }
-    shown = [hparams.Metric(f"epoch_{name}", group="validation") for name in ("accuracy", "loss")]
+    names = dict.fromkeys((recipe.train.monitor.removeprefix("val_"), "loss"))
+    shown = [hparams.Metric(f"epoch_{name}", group="validation") for name in names]
     with tf.summary.create_file_writer(str(folder)).as_default():
         hparams.hparams_config(hparams=[hparams.HParam(name) for name in values], metrics=shown)
         hparams.hparams(values, trial_id=recipe.name)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kcnn.data.source import Info
 from kcnn.recipe import Preprocess
 from kcnn.train.samples import _titles, draw_samples, pixels
+
+
+def info(*classes, palette=()):
+    return Info(name="made", splits={}, classes=classes, palette=palette)
 
 
 @pytest.mark.parametrize(("order", "channels"), [("gray", 1), ("rgb", 3), ("bgr", 3)])
@@ -28,7 +33,19 @@ def test_titles():
 def test_the_grid(tmp_path):
     record = Preprocess(size=(8, 8), mean=(0.0,), std=(1.0,), channel_order="gray")
     batch = np.ones((11, 8, 8, 1), np.float32), np.zeros(11, np.int32)
-    draw_samples(tmp_path / "grid.png", batch, record, ("a",), count=10)
+    draw_samples(tmp_path / "grid.png", batch, record, info("a"), count=10)
     picture = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
     assert picture.shape[1] > 3 * picture.shape[0]  # eight columns, two rows
     assert (picture == 255).mean() > 0.5
+
+
+def test_masks_colour_the_images(tmp_path):
+    record = Preprocess(size=(8, 8), mean=(0.0,), std=(1.0,), channel_order="gray")
+    masks = np.zeros((2, 8, 8), np.uint8)
+    masks[:, 4:] = 1
+    facts = info("sky", "road", palette=((0, 0, 240), (240, 0, 0)))
+    draw_samples(tmp_path / "grid.png", (np.zeros((2, 8, 8, 1), np.float32), masks), record, facts)
+    picture = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB")).reshape(-1, 3)
+    colours, counts = np.unique(picture, axis=0, return_counts=True)
+    largest = {tuple(colour.tolist()) for colour in colours[np.argsort(-counts)[:3]]}
+    assert largest == {(255, 255, 255), (0, 0, 132), (132, 0, 0)}  # 0.55 of 240 over black

@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from kcnn.data.masks import IGNORE, default_palette, resize_mask
-from kcnn.tasks.drawing import INK, PAPER, enlarged, font
+from kcnn.tasks.drawing import INK, PAPER, enlarged, font, paint
 from kcnn.tasks.segmentation.boundaries import boundary
 from kcnn.tasks.segmentation.scores import measure
 from kcnn.tasks.task import Signature
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kcnn.data.source import Info
     from kcnn.recipe import Recipe
 
-PAINT = 0.55  # how much of the picture is the class's colour
+LINED = 64  # pixels a side from which on there is room for lines
 SHOWN = 12  # classes in a legend
 LEAST_WIDTH = 300  # pixels, of a legend
 USAGE = """\
@@ -64,21 +64,16 @@ def shares(mask: np.ndarray, num_classes: int) -> list[tuple[int, float]]:
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, info: "Info") -> np.ndarray:
-    """Return uint8 (H, W, 3): the image under the colours of its classes, which thin white lines part.
-
-    Pixels labelled 255 keep the image's own colour, darkened.
+    """Return uint8 (H, W, 3): the image as `paint` colours it, thin white lines between the classes.
 
     Args:
         image: uint8 (H, W, 1 or 3).
         mask: uint8 (H, W) class ids and 255.
         info: its palette, or the usual one.
     """
-    colours = np.zeros((256, 3), np.float32)
-    colours[: len(info.classes)] = palette(info)
-    strength = np.where(mask == IGNORE, 0.35, PAINT)[..., None]
-    picture = image * (1 - strength) + colours[mask] * strength
-    lines = (boundary(mask) != IGNORE)[..., None] & (min(mask.shape) >= 64)
-    return np.where(lines, 0.4 * picture + 0.6 * 255, picture).round().astype(np.uint8)
+    picture = paint(image, mask, palette(info))
+    lines = (boundary(mask) != IGNORE)[..., None] & (min(mask.shape) >= LINED)
+    return np.where(lines, (0.4 * picture + 0.6 * 255).astype(np.uint8), picture)
 
 
 def palette(info: "Info") -> tuple[tuple[int, int, int], ...]:

@@ -52,4 +52,5 @@ TASK = Task(
     signature=signature,
     class_counts=class_counts,
     whole=whole,
+    watched=4,
 )
