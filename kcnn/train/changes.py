@@ -39,6 +39,7 @@ RECIPE = (
     Rule("train.on_save_error", "free", "says what a full disk means"),
     Rule("train.on_nan", "free", "says what a NaN means"),
     Rule("data.max_bad_fraction", "free", "which images are left out is compared with the data"),
+    Rule("data.max_leaked_fraction", "free", "it says what is measured, not what is learnt"),
     Rule("train.epochs", "warn", "the rest of the learning rate's cosine is drawn over the new length"),
     Rule("data.source", "warn", "data may move; what they hold is compared with the data"),
     Rule("train.batch_size", "refuse", "the place in the data is counted in steps"),
