@@ -13,14 +13,14 @@ from kcnn.ops.arithmetic import whole
 
 
 def feature_maps(
-    model: keras.Model, images: Any, layers: Sequence[str | int] | None = None, *, batch_size: int = BATCH
+    model: keras.Model, images: Any, layers: str | int | Sequence[str | int] | None = None, *, batch_size: int = BATCH
 ) -> dict[str, np.ndarray]:
     """Return the outputs of layers.
 
     Args:
         model: built functional or Sequential model of one image input.
         images: (N, H, W, C), preprocessed.
-        layers: names or rows, as in `kcnn.explain.core.find_row`; None takes the last one with maps.
+        layers: one or several names or rows, as in `kcnn.explain.core.find_row`; None takes the last one with maps.
         batch_size: images at once.
 
     Returns: name -> float32 (N, h, w, C), or (N, C) of a layer without spatial extent.
@@ -32,7 +32,8 @@ def feature_maps(
     images = check_images(model, images)
     whole("batch_size", batch_size, 1)
     names = [call.name for call in graph.calls(model)]
-    rows = [find_row(model, layer, spatial=layer is None) for layer in ([None] if layers is None else layers)]
+    wanted = [layers] if layers is None or isinstance(layers, (str, int)) else layers
+    rows = [find_row(model, layer, spatial=layer is None) for layer in wanted]
 
     @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)], autograph=False)
     def run(batch: tf.Tensor) -> list[tf.Tensor]:
