@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kcnn import guard
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError, DataError
 
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Evaluate one run."""
     folder = Path(args.run_folder)
     if folder.is_dir():
+        guard.check_links(folder, CheckpointError)  # what is written below must not land elsewhere
         console.log_to(folder / "kcnn.log")
     worst = _worst(args)
     report = evaluate_run(folder, split=args.split, worst=worst, console=console, quiet=args.json)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kcnn import guard
 from kcnn.cli.console import Console
+from kcnn.errors import CheckpointError
 
 HELP = "a run as a checked bundle of SavedModel and LiteRT files"
 FLAGS = {
@@ -53,6 +55,7 @@ def export_run(
     from kcnn.train.weights import RECIPE, read_recipe
 
     recipe = override(read_recipe(folder / RECIPE), changes)
+    guard.check_links(folder, CheckpointError, ("kcnn.log",))
     console.log_to(folder / "kcnn.log")
     bundle = export(folder, bundles, options=recipe.export, note=console.note)
     show(bundle, console, as_json)

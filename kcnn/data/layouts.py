@@ -134,6 +134,8 @@ def recognise(path: str, target: str = "") -> Layout:
     root = Path(path)
     if not root.exists():
         raise DataError(f"{path} does not exist; give a folder, a file, or a name of `kcnn list sources`.")
+    if not root.is_file() and not root.is_dir():
+        raise DataError(f"{path} is a pipe or device; give a folder, or a plain file.")
     if root.is_file():
         return _of_file(root)
     if not visible(root):
