@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import guard
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, DataError
+from kcnn.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from kcnn.data.source import Source
