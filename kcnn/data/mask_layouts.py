@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kcnn.data import mask_classes
-from kcnn.data.folder import OTHER_IMAGES, READABLE, SPLIT_FOLDERS, images_below, split_folders, visible
+from kcnn.data.folder import READABLE, SPLIT_FOLDERS, images_below, split_folders, visible
 from kcnn.data.mask_classes import Meaning
 from kcnn.data.source import Info, Source
 from kcnn.data.splits import mask_split
@@ -21,6 +21,7 @@ MASK_ENDS = re.compile(r"[_-](masks?|labels?|seg|gt|gtFine_labelIds|gtFine_label
 """Ends of file names that a mask may have beyond its image's."""
 IMAGE_END = "_leftImg8bit"
 
+_BOTH = re.compile(r"(.*\S\.\w+)\s+(.*\S\.png)", re.IGNORECASE)  # "image mask", blanks in names or not
 Pairs = dict[str, list[tuple[Path, Path]]]  # split -> (image, mask) of each example
 
 
@@ -143,20 +144,19 @@ def _by_lists(root: Path, lists: Path, images: Path, masks: Path) -> Pairs:
 
 
 def _listed(root: Path, listing: Path, images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Read a list of "image mask" lines, or of names that open their lines; empty when there is no such file."""
+    """Read a list of "image mask" lines, or of names that are or open their lines; empty where there is no file."""
     if not listing.is_file():
         return []
     photos = _photos(images)
     drawn = _masks(masks, photos)
     pairs = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), 1):
-        parts = line.split()
-        if len(parts) == 2 and Path(parts[1]).suffix:
-            pairs.append((_located(root, parts[0]), _located(root, parts[1])))
-        elif parts and Path(parts[0]).suffix.lower() in READABLE + OTHER_IMAGES and len(parts) > 1:
-            raise DataError(f"{listing}, line {number}: {line!r} but a line is 'image mask', without blanks in names.")
-        elif parts:
-            pairs.append(_pair(_stem(Path(parts[0])), photos, drawn, images, masks))
+    for line in filter(None, map(str.strip, listing.read_text(encoding="utf-8-sig").splitlines())):
+        both = _BOTH.fullmatch(line)
+        if both:
+            pairs.append((_located(root, both[1]), _located(root, both[2])))
+        else:
+            whole, first = (_stem(Path(text)).removeprefix(f"{images.name}/") for text in (line, line.split()[0]))
+            pairs.append(_pair(whole if whole in photos else first, photos, drawn, images, masks))
     return pairs
 
 
