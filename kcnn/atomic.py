@@ -21,7 +21,7 @@ _REFUSED = {
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
 }
-_SPELLED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # libraries have their own classes for these
+SPELLED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # libraries have their own classes for these
 
 
 @contextlib.contextmanager
@@ -138,7 +138,7 @@ def _explained(target: Path) -> Iterator[None]:
 def _refusal(error: Exception, place: Path) -> str:
     """Say why nothing can be written below `place`, "" where `error` is of another kind or about another place."""
     if not isinstance(error, OSError):
-        return next((_REFUSED[number] for number in _SPELLED if os.strerror(number) in str(error)), "")
+        return next((_REFUSED[number] for number in SPELLED if os.strerror(number) in str(error)), "")
     about = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
     elsewhere = about and not Path(about).is_relative_to(place) and os.path.isabs(about) == place.is_absolute()
     return "" if elsewhere or error.errno is None else _REFUSED.get(error.errno, "")

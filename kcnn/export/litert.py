@@ -1,6 +1,5 @@
 """LiteRT in four precisions, with built-in operations only, converted in a child process."""
 
-import errno
 import io
 import json
 import os
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import kcnn
+from kcnn import atomic
 from kcnn.data.preprocess import normalise
 from kcnn.errors import ExportError
 from kcnn.export.anatomy import check_built_in, no_built_in
@@ -114,7 +114,8 @@ def _check_converted(name: str, outcome: dict | None, layers: Sequence[str]) -> 
         places = [(problem["op"], problem["place"]) for problem in outcome["problems"]]
         raise ExportError(f"model_{name}.tflite: {no_built_in(places, layers)}")
     error = outcome.get("error")
-    if error and os.strerror(errno.ENOSPC) in error:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"model_{name}.tflite")
+    for number in atomic.SPELLED:
+        if error and os.strerror(number) in error:
+            raise OSError(number, os.strerror(number))
     if error:
         raise ExportError(f"model_{name}.tflite cannot be converted: {' '.join(error.split())[:400]}")

@@ -1,0 +1,197 @@
+"""Export is killed, or its disk is full, while it writes over an older version."""
+
+import importlib
+import random
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kcnn.errors import KcnnError
+from kcnn.export import bundle
+from kcnn.recipe import Data, Export, Model, Preprocess, Recipe
+
+from . import job
+from .calls import failing
+from .forks import Child
+from .outcome import Outcome
+
+CRITERION = (
+    "after a kill, a full disk or a limit on file size every version that is there is whole, the older one among them; "
+    "errors are typed; the next export succeeds and leaves nothing half-written"
+)
+
+
+def run(n: int, work: Path) -> Outcome:
+    """Kill `n` exports at random times of their writing; fail n / 4 at a call, and n / 4 by a limit; one at least."""
+    job.warm()
+    for name in ("kcnn.export.litert", "kcnn.export.metadata", "kcnn.export.saved_model", "kcnn.export.parity"):
+        importlib.import_module(name)
+    runs, root = work / "run", work / "saved_models"
+    _quick(lambda: _make_run(runs), work)
+    seconds, size = [], 0
+    for formats in ((), ("fp32",)):
+        begun = time.monotonic()
+        _quick(lambda formats=formats: _export(runs, root, formats), work)
+        seconds.append(time.monotonic() - begun)
+    home = root / "faults"
+    size = max(path.stat().st_size for path in (home / "2").rglob("*") if path.is_file())
+    found: dict[str, dict[str, int]] = {}
+    for i in range(n):
+        _count(found, "kill", _killed(runs, root, random.Random(i), seconds), home)
+    for i in range(max(1, n // 4)):
+        rng = random.Random(i)
+        _count(found, "ENOSPC", _told(lambda rng=rng: _full(runs, root, rng), work), home)
+        limit = rng.randrange(200, size)
+        _count(found, "RLIMIT_FSIZE", _told(lambda limit=limit: _limited(runs, root, limit), work), home)
+    before = bundle.versions(home)[-1]
+    _quick(lambda: _export(runs, root, ("fp32",)), work)
+    clean = _partial(home) == 0 and bundle.versions(home)[-1] == before + 1 and not list(home.glob("*.tmp-*"))
+    theirs = _keras(max(1, n // 2), work / "keras")
+    bad = sum(row["partial"] + row["untyped"] for row in found.values())
+    words = ", ".join(f"{row['cases']} {name} ({row['published']} published)" for name, row in found.items())
+    return Outcome(
+        criterion=CRITERION,
+        passed=clean and not bad,
+        kcnn=f"{words}: {bad} partial or untyped; {before + 1} whole versions in the end",
+        baseline=f"model.export over an older SavedModel: {theirs['lost']} of {theirs['cases']} kills left "
+        "none that loads, or a mixture",
+        figures={"kcnn": found, "clean": clean, "keras": theirs},
+    )
+
+
+def _quick(action: Callable[[], int | None], work: Path) -> None:
+    log = work / "log"
+    if code := Child(action, log).finish():
+        raise RuntimeError(f"ended with {code}: {log.read_text(encoding='utf-8')[-3000:]}")
+
+
+def _make_run(folder: Path) -> None:
+    """Write a finished run; its weights are random, for what matters here are files."""
+    from kcnn.data import open_source
+    from kcnn.tasks import TASKS
+    from kcnn.train.weights import save_model
+
+    recipe = Recipe(
+        name="faults",
+        data=Data(source="digits"),
+        preprocess=Preprocess(size=(28, 28), channel_order="gray"),
+        model=Model(name="tiny_lenet5"),
+        export=Export(formats=(), calibration=10, check_images=10, min_agreement=0.0),
+    )
+    task = TASKS.get(recipe.task)
+    info = open_source(recipe.data).info
+    save_model(folder, task.model(recipe, info), recipe, info)
+
+
+def _export(run: Path, root: Path, formats: tuple[str, ...] = ()) -> int:
+    options = Export(formats=formats, calibration=10, check_images=10, min_agreement=0.0)
+    try:
+        bundle.export(run, root, options=options)
+    except KcnnError as error:
+        print(error, flush=True)
+        return error.exit_code
+    return 0
+
+
+def _count(found: dict[str, dict[str, int]], name: str, code: int, home: Path) -> None:
+    """Note how one export ended: 0 published, -9 killed, 3 a typed error of the surroundings; else untyped."""
+    row = found.setdefault(name, {"cases": 0, "published": 0, "untyped": 0, "partial": 0})
+    row["cases"] += 1
+    row["published"] += code == 0
+    row["untyped"] += code not in ((0, -9) if name == "kill" else (0, 3))
+    row["partial"] += _partial(home)
+
+
+def _partial(home: Path) -> int:
+    """Return how many versions are not what their manifest says; 1 where the first two are gone."""
+    found = bundle.versions(home)
+    broken = 0 if {1, 2} <= set(found) else 1
+    for version in found:
+        try:
+            bundle.verify(home / str(version))
+        except KcnnError as error:
+            print(error, flush=True)
+            broken += 1
+    return broken
+
+
+def _killed(run: Path, root: Path, rng: random.Random, seconds: list[float]) -> int:
+    """Kill an export at a random time after it has begun to write; every fourth one also makes LiteRT files."""
+    formats = rng.randrange(4) == 0
+    child = Child(lambda: _export(run, root, ("fp32",) if formats else ()), root.parent / "log")
+    while not list(root.glob(f"faults/*.tmp-{child.pid}")):
+        if (code := child.wait(0.005)) is not None:
+            return code
+    code = child.wait(rng.uniform(0, seconds[formats]))
+    if code is not None:
+        return code
+    child.send()
+    return child.finish()
+
+
+def _told(action: Callable[[], int], work: Path) -> int:
+    """Run in a child and return its exit code; say what an untyped end said."""
+    log = work / "last"
+    log.unlink(missing_ok=True)
+    code = Child(action, log).finish()
+    if code not in (0, 3):
+        print(log.read_text(encoding="utf-8")[-2000:], flush=True)
+    return code
+
+
+def _full(run: Path, root: Path, rng: random.Random) -> int:
+    """Fail one of the calls that Python makes below the target, and all after it; there are some 60."""
+    with failing(rng.randrange(1, 60), 28, root, lasting=True):
+        return _export(run, root)
+
+
+def _limited(run: Path, root: Path, limit: int) -> int:
+    """Let no file grow beyond the limit, in TensorFlow's own code too."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    code = _export(run, root, ("fp32",))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return code
+
+
+def _keras(times: int, work: Path) -> dict[str, int]:
+    """Kill `model.export` at random times while it writes over an older SavedModel; see whether one loads."""
+    work.mkdir()
+    place, old = work / "model", work / "old"
+
+    def export(value: float, folder: Path) -> None:
+        job.repeatable()
+        model = job.build()
+        model.set_weights([weight * 0 + value for weight in model.get_weights()])
+        (work / "begun").touch()
+        model.export(str(folder), verbose=False)
+
+    def load() -> int:
+        import tensorflow as tf
+
+        job.repeatable()
+        variables = [v.numpy() for v in tf.saved_model.load(str(place)).variables if v.dtype.is_floating]
+        return 0 if len({float(value) for v in variables for value in v.ravel()[:1]}) == 1 else 5
+
+    _quick(lambda: export(1.0, old), work)
+    begun = time.monotonic()
+    _quick(lambda: export(2.0, work / "other"), work)
+    seconds = time.monotonic() - begun
+    for whole in (old, work / "other"):
+        shutil.copytree(whole, place)
+        _quick(load, work)
+        shutil.rmtree(place)
+    lost = 0
+    for i in range(times):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(old, place)
+        (work / "begun").unlink(missing_ok=True)
+        child = Child(lambda: export(2.0, place), work / "log")
+        while not (work / "begun").exists() and child.wait(0.005) is None:
+            pass
+        if child.wait(random.Random(i).uniform(0, seconds)) is None:
+            child.send()
+            child.finish()
+        lost += Child(load, work / "log").finish() != 0
+    return {"cases": times, "lost": lost}
