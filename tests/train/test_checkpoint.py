@@ -218,3 +218,18 @@ def test_writer_tells_what_went_wrong(tmp_path, monkeypatch):
     with pytest.raises(ResourceError, match="no space is left"), writer:
         writer.save(tensors_at(1), {"step": 1, "epoch": 0})
     assert checkpoint.steps(tmp_path) == []
+
+
+def test_a_tolerant_writer_warns_and_saves_the_next(tmp_path):
+    told = []
+    with checkpoint.Writer(tmp_path, told.append) as writer:
+        with failing(1, 28, tmp_path, lasting=True):
+            writer.save(tensors_at(1), {"step": 1, "epoch": 0})
+            writer.save(tensors_at(2), {"step": 2, "epoch": 0})
+            with pytest.raises(ResourceError, match="000000002"):  # `wait` promises what is on the disk
+                writer.wait()
+        writer.save(tensors_at(3), {"step": 3, "epoch": 0})
+    assert len(told) == 1
+    assert "000000001" in told[0]
+    assert "Training goes on" in told[0]
+    assert checkpoint.steps(tmp_path) == [3]

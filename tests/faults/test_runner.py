@@ -1,0 +1,65 @@
+"""The runner: finds the tests, keeps them apart, and tells a failure by its exit code. The slow test runs them all."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from faults import runner
+
+pytestmark = pytest.mark.spread
+
+
+def row(**given):
+    return {"test": "T0", "fault": "nothing", "passed": True, "kcnn": "3 of 3", "baseline": "", "seconds": 0.1, **given}
+
+
+def test_every_file_is_a_test_with_a_name_and_a_fault():
+    known = runner.tests()
+    assert {"T1", "T2", "T3", "T5", "T7", "T18"} <= known.keys()
+    assert known["T1"].name == "t01_kill.py"
+    assert runner.fault(known["T1"]) == "Kill -9 at a random time, again and again, until the run is done"
+    for file in known.values():
+        assert "def run(n: int, work: Path) -> Outcome:" in file.read_text()
+
+
+def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, capsys):
+    rows = {"T1": row(test="T1"), "T7": row(test="T7", passed=False, kcnn="1 silent load", baseline="2 of 5 lost")}
+    monkeypatch.setattr(runner, "run", lambda name, n: rows[name] | {"n": n})
+    assert runner.main(["T1", "--n", "4"]) == 0
+    assert "all 1 passed" in capsys.readouterr().out
+    assert runner.main(["T1", "T7", "--n", "4", "--json", str(tmp_path / "out.json")]) == 1
+    shown = capsys.readouterr().out
+    assert "FAILED: 1 silent load" in shown
+    assert "2 of 5 lost" in shown
+    assert "failed: T7" in shown
+    assert [test["test"] for test in json.loads((tmp_path / "out.json").read_text())["tests"]] == ["T1", "T7"]
+
+
+@pytest.mark.parametrize("wrong", [["T99"], ["--n", "0"]])
+def test_a_wrong_call_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit) as caught:
+        runner.main(wrong)
+    assert caught.value.code == 2
+    assert wrong[-1] in capsys.readouterr().err
+
+
+def test_a_test_that_crashes_has_failed(tmp_path, monkeypatch):
+    (tmp_path / "t98_crash.py").write_text('"""Nothing is there."""')
+    monkeypatch.setattr(runner, "tests", lambda: {"T98": tmp_path / "t98_crash.py"})
+    found = runner.run("T98", 1)
+    assert not found["passed"]
+    assert "ended with 1" in found["kcnn"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", runner.tests())
+def test_each_fault_with_a_small_n(name):
+    command = [sys.executable, "-m", "tests.faults", name, "--n", "1"]
+    done = subprocess.run(
+        command, cwd=runner.ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ""}
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-5000:]}"
+    assert "all 1 passed" in done.stdout
