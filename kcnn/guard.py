@@ -91,15 +91,12 @@ def parse_json(text: str, where: str, error: type[KcnnError], advice: str = "Cop
     except (ValueError, RecursionError) as problem:
         raise error(f"{where} is not JSON ({problem}); it may be truncated. {advice}") from problem
     level, depth = [value], 0
-    while level := [child for item in level if isinstance(item, (list, dict)) for child in _children(item)]:
+    while level := [item for item in level if isinstance(item, (list, dict))]:
         depth += 1
         if depth > DEEPEST:
             raise error(f"{where} is nested deeper than {DEEPEST} levels; nothing that kcnn writes is. {advice}")
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
     return value
-
-
-def _children(item: list[Any] | dict[str, Any]) -> Any:
-    return item.values() if isinstance(item, dict) else item
 
 
 def check_links(folder: Path, error: type[KcnnError], names: tuple[str, ...] = ()) -> None:
