@@ -15,7 +15,7 @@ _GRAIN = 5.0  # gray levels
 
 _BITE = (0.48, 0.78)  # of the crescent: x of its centre, and its radius, in units of the crescent's
 _OUTLINES = {  # corners in units of the radius, y downwards, as pairs of x and y
-    "square": ((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)),
+    "square": ((-0.7071, -0.7071), (0.7071, -0.7071), (0.7071, 0.7071), (-0.7071, 0.7071)),
     "triangle": ((0.0, -1.0), (0.8660254, 0.5), (-0.8660254, 0.5)),
     "star": (
         (0.0, -1.0), (0.2586, -0.3560), (0.9510565, -0.3090170), (0.4185, 0.1360), (0.5877853, 0.8090170),
