@@ -150,10 +150,13 @@ def check_eps(eps: float, what: str = "eps") -> float:
     """Return `eps` as a float.
 
     Raises:
-        ConfigError: it is negative, not finite, or above 255 * 255 pixels.
+        ConfigError: it is no number, negative, not finite, or above 255 * 255 pixels.
     """
-    if not 0 <= eps <= 65_025:  # a NaN fails too
-        raise ConfigError(f"{what} is {eps} but must be at least 0: it is a distance in pixels, of which 255 is white.")
+    number = isinstance(eps, (int, float, np.integer, np.floating)) and not isinstance(eps, bool)
+    if not (number and 0 <= eps <= 65_025):  # a NaN fails too
+        raise ConfigError(
+            f"{what} is {eps!r} but must be at least 0: it is a distance in pixels, of which 255 is white."
+        )
     return float(eps)
 
 

@@ -49,7 +49,15 @@ class Victim:
     _traced: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        ins, outs = self.model.inputs or [], self.model.outputs if self.model.inputs else []
+        known = isinstance(self.model, keras.Model) and bool(getattr(self.model, "inputs", None))
+        if not known:
+            raise ShapeError(
+                f"model is {self.model!r:.80}, whose input is not known; give a functional or Sequential model, or "
+                "wrap yours: keras.Model(inputs, yours(inputs)) of inputs = keras.Input(shape).",
+                expected="a built functional or Sequential model",
+                actual=None,
+            )
+        ins, outs = self.model.inputs, self.model.outputs
         right = len(ins) == len(outs) == 1 and len(ins[0].shape) == 4 and len(outs[0].shape) == 2
         wanted = (None, *self.preprocess.image_shape)
         fits = right and all(a in (None, b) for a, b in zip(ins[0].shape[1:], wanted[1:], strict=True))
@@ -74,8 +82,15 @@ class Victim:
         return tf.math.log(tf.maximum(outputs, TINY)) if self._is_softmax else outputs
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return (N, classes) float32 logits of (N, H, W, C) images, uint8 or float 0..255."""
-        return self.batched(self._logits, np.asarray(images, "float32"))[0]
+        """Return (N, classes) float32 logits of (N, H, W, C) images, uint8 or float 0..255.
+
+        Raises:
+            ConfigError: they are not finite.
+        """
+        found = self.batched(self._logits, np.asarray(images, "float32"))[0]
+        if not np.isfinite(found).all():
+            raise ConfigError(self._not_finite)
+        return found
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the class ids (N,) that the model gives to images, uint8 or float 0..255."""
@@ -169,8 +184,8 @@ class Victim:
     @property
     def _not_finite(self) -> str:
         return (
-            f"model {self.model.name!r} gives gradients that are not finite (NaN or infinite). Its weights may have "
-            "overflowed: train it again with a smaller train.learning_rate, and check `preprocess`."
+            f"model {self.model.name!r} gives answers or gradients that are not finite (NaN or infinite). Its weights "
+            "may have overflowed: train it again with a smaller train.learning_rate, and check `preprocess`."
         )
 
     @functools.cached_property

@@ -128,9 +128,14 @@ def check_images(model: keras.Model, images: Any) -> np.ndarray:
 
     Raises:
         ShapeError: another shape than the model takes, or a model of several inputs.
-        ConfigError: NaN or infinity.
+        ConfigError: NaN or infinity, or no numbers; or `model` is none.
     """
-    images = np.asarray(images, "float32")
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"model is {model!r:.80} but must be a keras.Model.")
+    try:
+        images = np.asarray(images, "float32")
+    except (TypeError, ValueError):
+        raise ConfigError(f"images are {images!r:.80} but must be one array of numbers (N, H, W, C).") from None
     taken = getattr(model, "inputs", None) or []
     shape = tuple(taken[0].shape[1:]) if taken else (None, None, None)
     fits = images.ndim == 4 and len(shape) == 3 and len(images) > 0

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from kcnn.adversarial.aim import whole_pixels
+from kcnn.adversarial import ATTACKS
+from kcnn.adversarial.aim import check_eps, whole_pixels
 from kcnn.adversarial.victim import Victim, cross_entropy, weighted_sum
 from kcnn.data.preprocess import normalise
 from kcnn.errors import ConfigError, ShapeError
@@ -119,6 +120,32 @@ def test_gradients_that_are_not_finite():
     victim.model.set_weights([np.full((20, 3), np.nan, "float32"), np.zeros(3, "float32")])
     with pytest.raises(ConfigError, match="not finite"):
         victim.gradient(nets.pictures(nets.GRAY), cross_entropy, np.zeros(4, int))
+
+
+@pytest.mark.parametrize("method", ATTACKS.entries())
+def test_no_attack_works_on_answers_that_are_not_finite(method):
+    victim, _, _ = nets.linear()
+    images = nets.pictures(nets.GRAY)
+    victim.model.set_weights([np.full((20, 3), np.nan, "float32"), np.zeros(3, "float32")])
+    with pytest.raises(ConfigError, match="answers or gradients that are not finite"):
+        ATTACKS.get(method)(victim.aim(images, [0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize("eps", [-1, np.nan, np.inf, "8", None, True])
+def test_eps_is_a_distance(eps):
+    with pytest.raises(ConfigError, match=r"eps is .* but must be at least 0"):
+        check_eps(eps)
+    assert check_eps(np.float32(8)) == 8
+
+
+def test_models_whose_input_is_not_known():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    for model in (Own(), "net.keras"):
+        with pytest.raises(ShapeError, match="whose input is not known"):
+            Victim(model, nets.COLOUR)
 
 
 def test_rounding_stays_in_the_ball():

@@ -115,3 +115,14 @@ def test_maps_are_scaled_and_enlarged():
     np.testing.assert_array_equal(maps.per_pixel(np.array([[[[1.0, -2.0]]]])), [[[2.0]]])
     with pytest.raises(ShapeError, match="must be"):
         maps.per_pixel(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(("images", "said"), [("cat.jpg", "'cat.jpg' but must be"), ([[1], [2, 3]], "one array of")])
+def test_images_that_are_no_numbers(images, said):
+    with pytest.raises(ConfigError, match=said):
+        core.ask(nets.twin(), images, 0)
+
+
+def test_what_is_no_model():
+    with pytest.raises(ConfigError, match=r"model is 'net.keras' but must be a keras\.Model"):
+        core.ask("net.keras", nets.images(), 0)
