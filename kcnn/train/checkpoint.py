@@ -71,7 +71,7 @@ def load(folder: Path, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]
         if (place / _MANIFEST).read_text(encoding="utf-8") != _manifest(place, state):
             raise ValueError(_difference(place))
         return safetensors.numpy.load((place / _TENSORS).read_bytes()), state
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"checkpoint {place} is damaged ({error}).") from error
 
 

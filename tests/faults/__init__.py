@@ -2,6 +2,7 @@
 
 `python -m tests.faults --n 20` from the repository root runs them all and prints one table;
 `python -m tests.faults T2 T7 --n 5 --json FILE` runs some. The exit code is 1 when a criterion fails.
+`--record docs/reliability.md` replaces the lines of the tests that ran.
 
 To add a test, add a file `tNN_word.py` here (`t06_arguments.py` is T6). Its docstring's first line says what is
 broken; it defines

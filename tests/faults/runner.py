@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from . import record
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 _WIDTHS = {"test": 4, "fault": 34, "kcnn": 52, "baseline": 46, "seconds": 7}
@@ -79,6 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="T", help=f"which tests: {' '.join(known)}; all by default")
     parser.add_argument("--n", type=int, default=20, help="how often a random fault is repeated (20)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="put them into the record of docs/reliability.md")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"no test {', '.join(unknown)}; there are {' '.join(known)}")
@@ -96,4 +99,6 @@ def main(arguments: Sequence[str]) -> int:
     print(f"failed: {', '.join(failed)}" if failed else f"all {len(rows)} passed")
     if options.json:
         options.json.write_text(json.dumps({**about, "n": options.n, "tests": rows}, indent=1) + "\n", encoding="utf-8")
+    if options.record:
+        record.write(options.record, rows, about)
     return 1 if failed else 0

@@ -28,8 +28,18 @@ def test_every_file_is_a_test_with_a_name_and_a_fault():
 def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, capsys):
     rows = {"T1": row(test="T1"), "T7": row(test="T7", passed=False, kcnn="1 silent load", baseline="2 of 5 lost")}
     monkeypatch.setattr(runner, "run", lambda name, n: rows[name] | {"n": n})
-    assert runner.main(["T1", "--n", "4"]) == 0
+    document = tmp_path / "record.md"
+    document.write_text(
+        "Before\n<!-- written by python -m tests.faults --record -->\n<!-- end of the record -->\nAfter\n"
+    )
+    assert runner.main(["T7", "--n", "9", "--record", str(document)]) == 1
+    capsys.readouterr()
+    assert runner.main(["T1", "--n", "4", "--record", str(document)]) == 0
     assert "all 1 passed" in capsys.readouterr().out
+    lines = document.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("Before", "After")
+    assert lines[4].startswith("| T1 | nothing | 3 of 3 |  | 4 |")
+    assert lines[5].startswith("| T7 | nothing | **failed**: 1 silent load | 2 of 5 lost | 9 |")
     assert runner.main(["T1", "T7", "--n", "4", "--json", str(tmp_path / "out.json")]) == 1
     shown = capsys.readouterr().out
     assert "FAILED: 1 silent load" in shown
