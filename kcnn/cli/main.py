@@ -129,8 +129,19 @@ def _fault(error: Exception, debug: bool, console: Console) -> int:
     return 1
 
 
+def _open_streams() -> None:
+    """Lead closed streams nowhere: else the next files that are opened get their numbers, and libraries' messages."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
 def main() -> None:
     """Console script `kcnn`."""
+    _open_streams()
     with contextlib.suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     flags.FLAGS.mark_as_parsed()
