@@ -189,7 +189,8 @@ class Arrays:
 
         if attribute not in group.attrs:
             raise WeightsError(f"{self.where}: {group.name} has no {attribute!r}; it is damaged.")
-        if h5py.h5a.open(group.id, attribute.encode()).get_storage_size() > min(MOST_NAMES, self.size):
+        facts = h5py.h5a.open(group.id, attribute.encode())
+        if math.prod(facts.shape) * facts.dtype.itemsize > min(MOST_NAMES, self.size):
             raise WeightsError(f"{self.where}: {attribute!r} is longer than the file or {MOST_NAMES:,} bytes.")
         values = np.atleast_1d(group.attrs[attribute])
         if len(values) > MOST_LAYERS:
