@@ -19,6 +19,8 @@ Shape = tuple[int | None, ...]
 class LikeReference(keras.layers.Layer):
     """What both have in common: two inputs, maps and the reference that has the wanted height and width."""
 
+    reads = 1  # inputs whose values matter, see `kcnn.ops.graph.Call.read`
+
     def build(self, input_shape: list[Shape]) -> None:
         """Check that there are two maps; there are no weights."""
         pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
@@ -132,12 +134,13 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the padded maps."""
-        lacking = [self._padded(side) - side for side in ops.shape(inputs)[1:3]]
+        lacking = [self.padded(side) - side for side in ops.shape(inputs)[1:3]]
         if lacking == [0, 0]:
             return inputs
         return ops.pad(inputs, [[0, 0], [0, lacking[0]], [0, lacking[1]], [0, 0]])
 
-    def _padded(self, side: Any) -> Any:
+    def padded(self, side: Any) -> Any:
+        """Return the side that `side` pixels are padded to."""
         cells = -(-side // self.multiple)
         cells = max(cells, self.least) if isinstance(cells, int) else ops.maximum(cells, self.least)
         return cells * self.multiple
@@ -145,7 +148,7 @@ class PadToMultiple(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (N, H', W', C)."""
         batch, *sides, channels = input_shape
-        return batch, *(None if side is None else self._padded(side) for side in sides), channels
+        return batch, *(None if side is None else self.padded(side) for side in sides), channels
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""

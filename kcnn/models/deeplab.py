@@ -7,6 +7,9 @@ Departures of the V3+ rows: the Xception is Chollet's, not the "aligned" one of 
 the maps by about a pixel; MobileNets and EfficientNet-Lite have the whole pyramid and decoder, in separable form, where
 the authors' release leaves both out for MobileNetV2. Maps are enlarged with pixels as squares (`ResizeLike`), not with
 corners aligned.
+In LiteRT each dilated convolution is one operation where the batch is a number, as in what `kcnn export` writes, and
+three (SPACE_TO_BATCH_ND, the convolution, BATCH_TO_SPACE_ND) where it is open, which is no faster:
+tools/bench_dilation.py prints the operations and times of both.
 """
 
 import dataclasses

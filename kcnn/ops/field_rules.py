@@ -166,6 +166,29 @@ def _nails(call: Call, sizes: Sizes) -> tuple[Link, ...]:
     return tuple(nailed(size, call.layer.size) for size in sizes)
 
 
+def _outputs(call: Call) -> Sizes:
+    sizes = tuple(call.outputs[0].shape[1:-1])
+    if None in sizes:
+        raise _refusal(call, "an open size", "models built with a full image_shape")
+    return sizes
+
+
+def _resize_like(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(resampled(size, wanted, "bilinear") for size, wanted in zip(sizes, _outputs(call), strict=True))
+
+
+def _crop_like(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    links = []
+    for size, wanted in zip(sizes, _outputs(call), strict=True):
+        before = (size - wanted) // 2 if call.layer.centred else 0
+        links.append(shifted(size, -before, before + wanted - size))
+    return tuple(links)
+
+
+def _pad_to_multiple(call: Call, sizes: Sizes) -> tuple[Link, ...]:
+    return tuple(shifted(size, 0, call.layer.padded(size) - size) for size in sizes)
+
+
 _RULES: dict[str, Rule] = {
     f"keras.{kind}{rank}D": rule
     for ranks, kinds, rule in (
@@ -195,6 +218,9 @@ _RULES |= {
     "kcnn.MaxPoolingWithPositions": _squares,
     "kcnn.MaxUnpooling": _copies,  # a value may come to stand anywhere in its square
     "kcnn.BedOfNailsUnpooling": _nails,
+    "kcnn.ResizeLike": _resize_like,
+    "kcnn.CropLike": _crop_like,
+    "kcnn.PadToMultiple": _pad_to_multiple,
     "kcnn.SpatialPyramidPooling": lambda call, sizes: Effect.GLOBAL,
 }
 _RULES |= dict.fromkeys(

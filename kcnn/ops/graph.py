@@ -39,6 +39,11 @@ class Call:
     outputs: tuple[Tensor, ...]
     fill: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
+    @property
+    def read(self) -> tuple[Tensor, ...]:
+        """The inputs whose values matter: a layer that takes only the size of the others says how many, in `reads`."""
+        return self.inputs[: getattr(self.layer, "reads", None)]
+
 
 def inputs(model: keras.Model) -> tuple[Tensor, ...]:
     """Return new tensors of the shapes of the inputs of `model`, to be handed to `calls`.

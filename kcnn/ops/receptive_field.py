@@ -180,7 +180,7 @@ def _walk(rows: list[Call], entries: Sequence[Tensor], sizes: tuple[int, ...]) -
     values = {entry: _Value(tuple(map(axes.image, sizes))) for entry in entries}
     effects = []
     for call in rows:
-        joined = _joined(call, [values[tensor] for tensor in call.inputs])
+        joined = _joined(call, [values[tensor] for tensor in call.read])
         found: Effect | tuple[Link, ...] = Effect.GLOBAL
         if joined.axes is not None:
             found = effect(call, tuple(axis.size for axis in joined.axes))
@@ -274,7 +274,7 @@ def _reached(walk: _Walk, row: int, unit: tuple[int, ...]) -> list[axes.Box | No
         if not parts:
             continue
         units = [set().union(*sets) for sets in zip(*parts, strict=True)]
-        for tensor in call.inputs:
+        for tensor in call.read:
             own = walk.values[tensor].axes
             wanted = [set() for _ in walk.sizes] if own is None else _before(found, units, [axis.size for axis in own])
             if own is None or all(wanted):
