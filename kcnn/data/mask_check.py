@@ -15,6 +15,7 @@ from kcnn.errors import DataError
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SHOWN = 6  # as many pictures a class has in the report
 _NAMED = 5  # values or colours that one line names
 _KIND_AT = 25  # byte of a PNG that says gray (0, 4), palette (3) or RGB (2, 6)
 
@@ -90,16 +91,19 @@ def summary(counts: Sequence[np.ndarray | None], classes: int) -> dict[str, Any]
         classes: how many there are.
 
     Returns: "images": images in which each class occurs; "pixels": of each class; "ignored": pixels that no loss or
-        metric counts; "empty": indices of masks that are ignored whole.
+        metric counts; "empty": indices of masks that are ignored whole; "largest": for each class the indices of up
+        to `SHOWN` images with most pixels of it.
     """
     table = np.array([row for row in counts if row is not None], np.int64).reshape(-1, 256)
     known = table[:, :classes]
-    empty = [i for i, row in enumerate(counts) if row is not None and not row[:classes].any()]
+    rows = np.array([index for index, row in enumerate(counts) if row is not None], np.int64)
+    order = np.argsort(-known, axis=0, kind="stable")[:SHOWN]
     return {
         "images": (known > 0).sum(axis=0).tolist(),
         "pixels": known.sum(axis=0).tolist(),
         "ignored": int(table[:, IGNORE].sum()),
-        "empty": empty,
+        "empty": rows[~known.any(axis=1)].tolist(),
+        "largest": [rows[[row for row in order[:, i] if known[row, i]]].tolist() for i in range(classes)],
     }
 
 

@@ -110,7 +110,9 @@ def _pictures(source: Source) -> Callable[[str, int], str]:
 
 
 def _subtitle(report: dict[str, Any]) -> str:
-    kinds = "several labels an image" if report["multi_label"] else "one label an image"
+    masked = any("masks" in split for split in report["splits"].values())
+    one = "one mask an image" if masked else "one label an image"
+    kinds = "several labels an image" if report["multi_label"] else one
     return f"{report['layout']}, {kinds}, licence {report['licence']}. Looked at by kcnn check."
 
 
@@ -138,11 +140,13 @@ def _classes(report: dict[str, Any], source: Source, picture: Callable[[str, int
     names, splits = report["classes"], report["splits"]
     most = max((count for split in splits.values() for count in split["per_class"]), default=0) or 1
     each = max(1, min(MOST_PER_CLASS, MOST_PICTURES // max(1, len(names))))
-    bad = {(row["split"], row["index"]) for row in report["unreadable"]}
     rows = []
     for position, name in enumerate(names[:MOST_CLASSES]):
-        bars = "".join(_bar(number, split["per_class"][position], most) for number, split in enumerate(splits.values()))
-        shown = _some(source, position, each, bad) if position * each < MOST_PICTURES else ()
+        bars = "".join(
+            _bar(number, split["per_class"][position], most, _share(split, position))
+            for number, split in enumerate(splits.values())
+        )
+        shown = _some(source, report, position, each) if position * each < MOST_PICTURES else ()
         images = "".join(picture("train", index) for index in shown)
         rows.append(f"<tr><td class=wide>{escape(name)}</td><td class=bars>{bars}</td><td>{images}</td></tr>")
     more = f"<p class=soft>and {len(names) - MOST_CLASSES:,} more classes</p>" if len(names) > MOST_CLASSES else ""
@@ -153,13 +157,23 @@ def _classes(report: dict[str, Any], source: Source, picture: Callable[[str, int
     return f'<section><h2>Classes</h2><div class="scroll"><table>{head}{"".join(rows)}</table></div>{more}</section>'
 
 
-def _bar(number: int, count: int, most: int) -> str:
+def _share(split: dict[str, Any], position: int) -> str:
+    """Return the share of a class in the pixels of the masks, as text; "" without masks."""
+    pixels = split["masks"]["pixels"] if "masks" in split else []
+    return f", {pixels[position] / max(1, sum(pixels)):.2%} of pixels" if pixels else ""
+
+
+def _bar(number: int, count: int, most: int, more: str) -> str:
     width = f"{110 * count / most:.0f}px"
-    return f'<div class=bar style="--colour:var(--s{number % 3})"><i style="width:{width}"></i>{count:,}</div>'
+    return f'<div class=bar style="--colour:var(--s{number % 3})"><i style="width:{width}"></i>{count:,}{more}</div>'
 
 
-def _some(source: Source, position: int, count: int, bad: set[tuple[str, int]]) -> Iterable[int]:
-    """Return up to `count` readable training examples of a class, evenly spread over it."""
+def _some(source: Source, report: dict[str, Any], position: int, count: int) -> Iterable[int]:
+    """Return up to `count` readable training examples of a class: evenly spread over it, or with most of its pixels."""
+    masks = report["splits"]["train"].get("masks")
+    if masks:
+        return masks["largest"][position][:count]
+    bad = {(row["split"], row["index"]) for row in report["unreadable"]}
     labels = source.splits["train"].labels
     of_class = np.flatnonzero(labels[:, position] if labels.ndim == 2 else labels == position)
     good = [int(index) for index in of_class if ("train", int(index)) not in bad]

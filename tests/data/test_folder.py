@@ -111,10 +111,6 @@ def test_a_wrong_tree_is_explained(tmp_path, files, message):
     ("folder", "layout"),
     [
         ("bccd_voc", "VOC"),
-        ("voc_mini", "VOC"),
-        ("pets_mini", "VOC"),
-        ("camvid", "masks"),
-        ("pennfudan", "masks"),
         ("coco128_yolo", "YOLO"),
         ("coco_mini", "COCO"),
         ("flickr_captions", "captions"),
