@@ -61,7 +61,25 @@ class ResizeLike(LikeReference):
     def call(self, inputs: list[Any]) -> Any:
         """Return the resized maps."""
         maps, reference = inputs
-        return ops.image.resize(maps, tuple(ops.shape(reference)[1:3]), interpolation="bilinear")
+        sizes = tuple(ops.shape(reference)[1:3])
+        if all(isinstance(size, int) for size in sizes):
+            return ops.image.resize(maps, sizes, interpolation="bilinear")
+        for axis, size in enumerate(sizes, start=1):  # `resize` wants numbers; in a graph they can be tensors
+            maps = _resampled(maps, size, axis)
+        return maps
+
+
+def _resampled(maps: Any, size: Any, axis: int) -> Any:
+    """Return `maps` with `size` pixels along `axis`, each between the two of the old ones that it stands between."""
+    last = ops.cast(ops.shape(maps)[axis] - 1, "float32")
+    places = (ops.arange(size, dtype="float32") + 0.5) * ((last + 1) / ops.cast(size, "float32")) - 0.5
+    places = ops.clip(places, 0.0, last)
+    before = ops.floor(places)
+    share = ops.reshape(places - before, (-1, *(1,) * (3 - axis)))
+    first, second = (
+        ops.take(maps, ops.cast(index, "int32"), axis=axis) for index in (before, ops.minimum(before + 1, last))
+    )
+    return first + ops.cast(share, maps.dtype) * (second - first)
 
 
 @keras.saving.register_keras_serializable(package="kcnn")
@@ -135,7 +153,7 @@ class PadToMultiple(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Return the padded maps."""
         lacking = [self.padded(side) - side for side in ops.shape(inputs)[1:3]]
-        if lacking == [0, 0]:
+        if all(isinstance(pixels, int) and pixels == 0 for pixels in lacking):
             return inputs
         return ops.pad(inputs, [[0, 0], [0, lacking[0]], [0, lacking[1]], [0, 0]])
 

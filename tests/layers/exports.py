@@ -39,3 +39,34 @@ def assert_survives(layer: keras.layers.Layer, *arrays: np.ndarray, folder: Path
 
 def flat(outputs) -> list[np.ndarray]:
     return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def litert_outputs(
+    model: keras.Model, images: np.ndarray, folder: Path, precision: str = "fp32", batch: int | None = None
+) -> np.ndarray:
+    """Return what the first output of a converted model is, float32; every operation must be built in.
+
+    Args:
+        images: calibrate "int8" too.
+        batch: of the converted file; None leaves it open.
+    """
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    entry = keras.InputSpec(shape=(batch, *model.input_shape[1:]), dtype="float32", name="images")
+    model.export(folder / "saved", input_signature=[entry], verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"))
+    if precision == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: ([image] for image in images[:, None])
+    file = folder / f"{precision}.tflite"
+    file.write_bytes(converter.convert())
+    check_built_in(file, precision if precision == "fp32" else "fp16")
+    interpreter = Interpreter(str(file))
+    place = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(place, images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place, images)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
