@@ -1,6 +1,6 @@
-"""The picture of `docs/shapes.png`: scenes as they are, their masks, their boxes.
+"""The picture of `docs/shapes.jpg`: scenes as they are, their masks, their boxes.
 
-python tools/draw_shapes.py [docs/shapes.png] [--size 112] [--columns 8] [--seed 0]
+python tools/draw_shapes.py [docs/shapes.jpg] [--size 112] [--columns 8] [--seed 0]
 """
 
 import argparse
@@ -14,7 +14,7 @@ from kcnn.data.masks import default_palette
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("path", nargs="?", default="docs/shapes.png")
+    parser.add_argument("path", nargs="?", default="docs/shapes.jpg")
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--columns", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
@@ -25,7 +25,7 @@ def main() -> None:
     views += [masked(picture) for picture in pictures[2 * args.columns : 3 * args.columns]]
     views += [boxed(picture) for picture in pictures[3 * args.columns :]]
     rows = [np.concatenate(views[at : at + args.columns], axis=1) for at in range(0, count, args.columns)]
-    Image.fromarray(np.concatenate(rows)).quantize(256, dither=Image.Dither.NONE).save(args.path, optimize=True)
+    Image.fromarray(np.concatenate(rows)).save(args.path, quality=90, subsampling=0)
 
 
 def masked(picture: shapes.Picture) -> np.ndarray:
