@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kcnn import models
+from kcnn import guard, models
 from kcnn.errors import ResourceError, ShapeError, UnknownNameError, WeightsError
 from kcnn.recipe import Preprocess, from_dict
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kcnn.weights.transplant import Table, Weights
 
+MANY_CLASSES = 10_000  # up to here a head is small whatever a file says
 LIBRARIES = ("keras", "torchvision", "timm", "pytorch_model")
 HUB = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
@@ -56,6 +57,18 @@ class Pretrained:
             raise WeightsError(f"the weights have no {self.head_name!r}, the bias of the closing layer.")
         return len(bias)
 
+    def no_larger(self) -> contextlib.AbstractContextManager[None]:
+        """Return a `with` in which no network much larger than the weights is built, where they ask for many classes.
+
+        Raises:
+            WeightsError: inside, before the memory is taken.
+        """
+        if self.classes <= MANY_CLASSES:
+            return contextlib.nullcontext()
+        held = sum(array.size for array in self.weights.arrays())
+        told = f"the weights hold {held:,} numbers but ask for {self.classes:,} classes, which need {{asked}} at least."
+        return guard.variables_within(2 * held + MANY_CLASSES, f"{told} They are of another network.", WeightsError)
+
     def into(self, model: "keras.Model") -> bool:
         """Copy the weights into `model`; return whether its head was filled too, which needs equal classes.
 
@@ -68,7 +81,8 @@ class Pretrained:
         from kcnn.weights.transplant import transplant
 
         if self.trunk:
-            classifier = models.build(self.trunk, num_classes=self.classes)
+            with self.no_larger():
+                classifier = models.build(self.trunk, num_classes=self.classes)
             transplant(classifier, self.weights, self.table)
             share(classifier, model)
             return False
@@ -83,7 +97,8 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
     Args:
         name: one of `kcnn.list_models()`.
         weights: None for random ones; "imagenet"; "hf:OWNER/REPOSITORY" of timm's on the Hugging Face hub;
-            a `.safetensors` file (kcnn's or PyTorch's), an `.h5` file of keras.applications, a run or bundle folder.
+            a `.safetensors` file (kcnn's or PyTorch's), a `.keras` or `.h5` file of Keras, of which only the arrays
+            are read, a run or bundle folder.
         **arguments: of the family's `build`: `num_classes` (int) and `image_shape` (height, width, channels; None
             where any size will do). With other `num_classes` than the weights have, the trunk is theirs and the head
             new; so too where a segmentation network gets the weights of its classifier. The defaults are those of the
@@ -115,9 +130,11 @@ def build(name: str, *, weights: str | Path | None = None, **arguments: Any) -> 
             actual=shape,
         )
     found = find(name, weights)
-    if not found.trunk:
-        arguments.setdefault("num_classes", found.classes)
-    model = models.build(name, **arguments)
+    own = found.trunk or "num_classes" in arguments
+    if not own:
+        arguments["num_classes"] = found.classes
+    with contextlib.nullcontext() if own else found.no_larger():
+        model = models.build(name, **arguments)
     found.into(model)
     return model
 

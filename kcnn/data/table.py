@@ -22,7 +22,8 @@ def open_table(path: str) -> Source:
 
     A header names the columns: the image ("path", "file", ...), its label ("label", "class", "name", ...) and,
     if there is one, its "split" (train, val, test). Without a header the first two columns are path and label.
-    Paths are relative to the CSV's folder, or to "images" in it. Classes are the sorted labels; where all are
+    Paths are relative to the CSV's folder, or to "images" in it; they may be absolute or leave it, since the list is
+    taken to be yours. Classes are the sorted labels; where all are
     whole numbers they are taken as ids, and classes.txt beside the file names them, one a line.
 
     Raises:

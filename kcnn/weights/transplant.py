@@ -53,6 +53,9 @@ class Weights(Protocol):
     def names(self) -> Iterable[str]:
         """Every name that must be used, or be ignored by the table."""
 
+    def arrays(self) -> Iterable[np.ndarray]:
+        """Every array."""
+
     def spelled(self, name: str, variable: str, full: bool) -> str:
         """Return the name under which `names` lists that weight."""
 
@@ -192,6 +195,10 @@ class KerasWeights:
         """See `Weights`."""
         return [f"{layer}/{variable}" for layer, variables in self.layers.items() for variable in variables]
 
+    def arrays(self) -> Iterable[np.ndarray]:
+        """See `Weights`."""
+        return [array for variables in self.layers.values() for array in variables.values()]
+
     def spelled(self, name: str, variable: str, full: bool) -> str:
         """See `Weights`."""
         return name if full else f"{name}/{variable}"
@@ -237,6 +244,10 @@ class TorchWeights:
     def names(self) -> Iterable[str]:
         """See `Weights`."""
         return [name for name in self.state if not name.endswith("num_batches_tracked")]
+
+    def arrays(self) -> Iterable[np.ndarray]:
+        """See `Weights`."""
+        return self.state.values()
 
     def spelled(self, name: str, variable: str, full: bool) -> str:
         """See `Weights`."""

@@ -35,8 +35,8 @@ def write_keras(file: Path, name: str) -> None:
 
     keras.utils.set_random_seed(1)
     kcnn.build(name).save(file)
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
-    np.savez(file.with_suffix(".npz"), images=pixels, labels=np.arange(40) % 10)
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 28, 28), np.uint8)
+    np.savez(file.with_suffix(".npz"), images=pixels, labels=np.arange(400) % 10)
     keras.utils.save_img(str(file.parent / "image.png"), pixels[0][..., None], scale=False)
 
 

@@ -152,3 +152,12 @@ def test_a_header_longer_than_a_networks(tmp_path):
     (tmp_path / "x.safetensors").write_bytes((1 << 40).to_bytes(8, "little") + b"{}")
     with pytest.raises(WeightsError, match="its header would have 1,099,511,627,776 bytes"):
         read(tmp_path / "x.safetensors")
+
+
+def test_a_file_cannot_ask_for_more_classes_than_it_has_numbers(tmp_path):
+    """A bias of a million entries, 4 MB, would make a head of a million classes, 32 MB in the smallest network."""
+    import safetensors.numpy
+
+    safetensors.numpy.save_file({"logits/bias": np.zeros(1_000_000, np.float32)}, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match="hold 1,000,000 numbers but ask for 1,000,000 classes"):
+        build_with("tiny_resnet", weights=tmp_path / "x.safetensors")
