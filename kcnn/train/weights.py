@@ -3,6 +3,7 @@
 A run folder and a bundle hold the same five.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -64,8 +65,9 @@ def save_model(folder: Path, model: "keras.Model", recipe: Recipe, info: Info) -
     }
     content = safetensors.numpy.save({path: np.asarray(weight.numpy()) for path, weight in _by_path(model).items()})
     record["weights_sha256"] = hashlib.sha256(content).hexdigest()
-    if (folder / WEIGHTS).is_file() and (replaced := _sha256(folder / WEIGHTS)) != record["weights_sha256"]:
-        record["replaced_sha256"] = replaced
+    with contextlib.suppress(OSError):  # none is there, or none that can be read
+        if (replaced := _sha256(folder / WEIGHTS)) != record["weights_sha256"]:
+            record["replaced_sha256"] = replaced
     atomic.write_text(folder / RECIPE, recipes.to_json(recipe))
     atomic.write_text(folder / MODEL, _json(record))
     atomic.write_text(folder / PREPROCESS, _json(dataclasses.asdict(recipe.preprocess)))
