@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--smoke", action="store_true", help="a run of seconds on little data, to see that all works")
     add("--resume", action="store_true", help="go on with a run that exists, and fail where there is none")
     add("--strategy", choices=("auto", "one", "mirrored"), help="devices to train on; short for --set train.strategy=")
+    add(
+        "--max_bad_fraction",
+        metavar="SHARE",
+        help="of unreadable images left out; short for --set data.max_bad_fraction=",
+    )
     add("--max_minutes", metavar="MINUTES", help="stop after this long; short for --set train.max_minutes=")
     add("--find_lr", action="store_true", help="try learning rates, draw the curve, suggest one, and train nothing")
     add("--no_export", action="store_true", help="stop after the evaluation")
@@ -128,7 +133,12 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
 
 
 def _short(args: argparse.Namespace) -> dict[str, str | None]:
-    return {"data.source": args.data, "train.strategy": args.strategy, "train.max_minutes": args.max_minutes}
+    return {
+        "data.source": args.data,
+        "data.max_bad_fraction": args.max_bad_fraction,
+        "train.strategy": args.strategy,
+        "train.max_minutes": args.max_minutes,
+    }
 
 
 def _word(data: str) -> str:

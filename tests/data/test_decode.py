@@ -1,6 +1,5 @@
 """Decoded pixels against Pillow, kind by kind."""
 
-import base64
 import io
 import struct
 import time
@@ -9,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from faults.pictures import ARITHMETIC
 from PIL import Image, ImageOps
 
 from kcnn.data.decode import decode, set_channels
@@ -207,16 +207,8 @@ def test_ycck_as_pillow_prints_it():
     assert np.abs(decode(ycck).numpy() - expected).max() <= 1
 
 
-ARITHMETIC = (  # written by libjpeg-turbo's cjpeg -arithmetic from a gradient of 17 x 26
-    "|JeWF01!$>Nk#wx0RR9200961|JwjV01XKW3knDg3knMk4h;_zAQcl55)&sJ9v2`kDKRiEDJ?8BI!Zn>HbyrrEkIX6ModmpQ&KWMT47pHU`kO"
-    "^PygEhLjevB4iga*CKVMXPc<zyPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPft%zPf!2J01*fP5dazk0U`hb5di}c"
-    "0sqVZ3IGrg1pyEd1^?Or3<CiG0ucid06zf#0H4;%?JS={i)^5Z=x=!;WW)va{{V9NSS%_fVqEwa@AHKU`KbFP<b?85_-S))mFz_3%WwVOw8`15"
-    "N%}~+fC+fZa^B&r|Je"
-)
-
-
 def test_arithmetic_coding():
-    contents = base64.b85decode(ARITHMETIC)
+    contents = ARITHMETIC
     assert b"\xff\xc9" in contents  # the frame's marker, ITU T.81, table B.1
     np.testing.assert_array_equal(decode(contents), np.asarray(opened(contents)))
 
