@@ -198,6 +198,6 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
     },
     "sliding_window": {
         "sliding_window": "a class for every pixel from the patch around it (Ciresan 2012), all pixels at once",
-        "tiny_sliding_window": "patches of 17 pixels, for tests",
+        "tiny_sliding_window": "patches of 15 pixels, for tests",
     },
 }

@@ -43,7 +43,7 @@ SPECS = {
     ),
     # 16*3*4+4, 9*4*8+8, 4*8*16+16, 16*21+21
     "tiny_sliding_window": SlidingWindowSpec(
-        convolutions=((4, 4), (8, 3)), units=16, side=17, source="kcnn, for tests", params=1_377
+        convolutions=((4, 4), (8, 3)), units=16, side=15, source="kcnn, for tests", params=1_377
     ),
 }
 

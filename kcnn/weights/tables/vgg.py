@@ -19,7 +19,7 @@ def torchvision(name: str) -> Table:
     """torchvision's vgg11 to vgg19_bn; its trunk is one list of convolutions, normalisations, ReLUs and poolings."""
     rules, place = [("fc6", "classifier.0"), ("fc7", "classifier.3"), ("logits", "classifier.6")], 0
     normalised = name.endswith("_bn")
-    for block, repeats in enumerate(REPEATS[name.removesuffix("_bn")], start=1):
+    for block, repeats in enumerate(REPEATS.get(name.removesuffix("_bn"), ()), start=1):  # tiny_vgg is ours alone
         for index in range(1, repeats + 1):
             rules.append((f"block{block}_conv{index}", f"features.{place}"))
             rules.append((f"block{block}_conv{index}_bn", f"features.{place + 1}"))
