@@ -1,5 +1,8 @@
 """Reading LiteRT flatbuffers: what is in them, and what is refused."""
 
+import zipfile
+
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
@@ -56,3 +59,35 @@ def test_int8_with_a_float_tensor_is_refused(bundle):
 )
 def test_layer_of(place, expected):
     assert layer_of(place, ["conv1", "block_2", "block"]) == expected
+
+
+def changed(bundle, tmp_path, change):
+    model = flatbuffer.read_model(bundle / "model_fp32.tflite")
+    change(model.subgraphs)
+    (tmp_path / "x.tflite").write_bytes(flatbuffer.pack_model(model))
+    return tmp_path / "x.tflite"
+
+
+def test_a_tensor_that_would_fill_the_memory_is_refused(bundle, tmp_path):
+    def change(graphs):
+        graphs[0].tensors[graphs[0].operators[0].outputs[0]].shape = np.array([1, 1 << 20, 1 << 20, 1], np.int32)
+
+    with pytest.raises(ExportError, match=r"a tensor \[1, 1048576, 1048576, 1\] of 4,398,046,511,104 bytes"):
+        anatomy(changed(bundle, tmp_path, change))
+
+
+def test_more_parts_than_a_network_has_are_refused(bundle, tmp_path, monkeypatch):
+    parts = anatomy(bundle / "model_fp32.tflite")
+    monkeypatch.setattr("kcnn.export.anatomy.MOST_PARTS", sum(parts.ops.values()))
+    with pytest.raises(ExportError, match="tensors and operations; no network has so many"):
+        anatomy(bundle / "model_fp32.tflite")
+
+
+def test_an_archive_of_labels_that_unpacks_to_too_much(bundle, tmp_path):
+    file = tmp_path / "x.tflite"
+    file.write_bytes((bundle / "model_fp32.tflite").read_bytes())
+    assert "kcnn.json" in flatbuffer.appended_files(file)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("more.txt", bytes(5 << 20), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ExportError, match="which no labels need"):
+        flatbuffer.appended_files(file)

@@ -116,3 +116,27 @@ def test_a_crash_before_the_new_weights_leaves_the_earlier_model(copy, monkeypat
     np.testing.assert_array_equal(found, kernel / 2)
     save_model(copy, model, recipe, info)
     np.testing.assert_array_equal(load_model(copy)[0].get_layer("conv").kernel, kernel)
+
+
+def test_a_run_cannot_ask_for_more_than_its_weights_hold(copy):
+    """Ten thousand names of classes are 80 kB, and would make a closing layer before anything is compared."""
+    record = json.loads((copy / "model.json").read_text())
+    record["classes"] = [str(label) for label in range(10_000)]
+    (copy / "model.json").write_text(json.dumps(record))
+    with pytest.raises(CheckpointError, match=r"it holds [\d,]+ numbers, recipe.json and model.json ask for [\d,]+\."):
+        load_model(copy)
+
+
+def test_links_out_of_the_folder_are_not_followed(copy, tmp_path_factory):
+    place = tmp_path_factory.mktemp("elsewhere") / "weights.safetensors"
+    (copy / "weights.safetensors").rename(place)
+    (copy / "weights.safetensors").symlink_to(place)
+    with pytest.raises(CheckpointError, match=r"is a link to .*outside its folder"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "model.json"])
+def test_deep_json_is_refused(copy, name):
+    (copy / name).write_text('{"classes": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    with pytest.raises((CheckpointError, ConfigError), match=rf"{name} is not JSON"):
+        load_model(copy)
