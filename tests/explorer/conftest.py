@@ -81,11 +81,3 @@ def bundle(run, tmp_path_factory):
     from kcnn.recipe import Export
 
     return export(run, tmp_path_factory.mktemp("saved_models"), options=Export(formats=("fp32",)))
-
-
-@pytest.fixture(scope="session")
-def bundle(run, tmp_path_factory):
-    """The bundle of `run`, in one format."""
-    from kcnn.export.bundle import export
-
-    return export(run, tmp_path_factory.mktemp("saved_models"), formats=("fp32",))

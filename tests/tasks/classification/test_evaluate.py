@@ -102,3 +102,21 @@ def test_answers_that_are_not_finite_are_an_error(tmp_path):
     with pytest.raises(DataError, match="not finite"):
         evaluate(model, recipe(), source([0, 1], 2), "test", frozenset(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_label_that_is_most_wrong_is_explained(tmp_path, monkeypatch):
+    from kcnn.tasks import figures
+    from kcnn.tasks.classification.worst import PICTURE, Worst, explain_worst
+
+    data, settings = (
+        source(np.array([[1, 0, 1], [0, 0, 0]]), 3, names=("sky", "road", "tree")),
+        recipe(multi_label=True),
+    )
+    model = TASK.model(settings, data.info)
+    model.layers[-1].set_weights([np.zeros_like(model.layers[-1].get_weights()[0]), np.array([3.0, -3.0, -1.0])])
+    evaluate(model, settings, data, "test", frozenset(), tmp_path)
+    sheets = []
+    monkeypatch.setattr("kcnn.explain.draw.sheet", lambda *parts: sheets.append(parts) or figures.Figure())
+    assert explain_worst(model, settings, data, "test", frozenset(), tmp_path, Worst(2, "saliency")).name == PICTURE
+    # mean losses: 0.47 = (0.049 + 0.049 + 1.313) / 3 and 1.14 = (3.049 + 0.049 + 0.313) / 3, so the second leads
+    assert sheets[0][1] == [["true no label", "for sky (95%)"], ["true sky + tree", "for tree (27%)"]]
