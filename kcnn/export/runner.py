@@ -179,7 +179,7 @@ def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
     from kcnn.data.preprocess import normalise
     from kcnn.export.saved_model import finished
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)], autograph=False)
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return finished(model, signature, normalise(images, facts.preprocess))
 
