@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kcnn.export.answers import Csv, JsonLines, Pictures
+from kcnn.data.source import Info
+from kcnn.errors import ConfigError
+from kcnn.export.answers import Csv, JsonLines, Masks, Pictures
 from kcnn.export.predict import Prediction
 
 TOP = [{"label": "rose", "probability": 0.75}]
@@ -60,3 +62,37 @@ def test_pictures_and_their_errors(tmp_path):
     writer.close()
     assert Image.open(tmp_path / "new" / "00002_b, c.png").size == (20, 10)
     assert (tmp_path / "new" / "errors.txt").read_text() == "no.jpg: No such file\n"
+
+
+MASK = np.array([[0, 1, 1], [0, 2, 255]], np.uint8)
+SEGMENTED = Prediction("d/x.jpg", {"label": "sky", "share": 0.5, "mask": MASK}, image=np.zeros((2, 3, 3), np.uint8))
+
+
+def test_text_leaves_arrays_out():
+    out = io.StringIO()
+    JsonLines(out).write(SEGMENTED)
+    assert json.loads(out.getvalue()) == {"file": "d/x.jpg", "label": "sky", "share": 0.5}
+    out = io.StringIO()
+    Csv(out).write(SEGMENTED)
+    assert out.getvalue().splitlines() == ["file,label,share,error", "d/x.jpg,sky,0.5,"]
+
+
+@pytest.mark.parametrize("palette", [((1, 2, 3), (4, 5, 6), (7, 8, 9)), ()])
+def test_masks_are_images_whose_palette_indices_are_class_ids(tmp_path, palette):
+    info = Info(name="x", splits={}, classes=("sky", "road", "car"), palette=palette)
+    writer = Masks(tmp_path, None, info)
+    writer.write(BAD)
+    writer.write(SEGMENTED)
+    writer.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00002_x.png", "errors.txt"]
+    mask = Image.open(tmp_path / "00002_x.png")
+    np.testing.assert_array_equal(np.asarray(mask), MASK)
+    assert mask.getpalette()[3:6] == list(palette[1] if palette else (128, 0, 0))
+
+
+def test_a_task_without_masks(tmp_path):
+    class Task:
+        name = "classification"
+
+    with pytest.raises(ConfigError, match="classification gives no masks; take --format=pictures"):
+        Masks(tmp_path, Task, "info").write(GOOD)

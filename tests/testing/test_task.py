@@ -186,7 +186,10 @@ def test_a_broken_signature(source, model, parts, message):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"decode": lambda outputs, info, size: outputs}, "decode gives values that are not plain"),
+        (
+            {"decode": lambda outputs, info, size: {"p": list(outputs.values())}},
+            "decode gives values that are not plain",
+        ),
         ({"decode": lambda outputs, info, size: "boot"}, "decode gives str but must give a dict"),
         ({"draw": lambda image, answer, info: image}, r"draw of a prediction gives uint8 \(8, 8, 1\)"),
         ({"draw": lambda image, answer, info: None}, "draw of a prediction gives NoneType"),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import toy
 
-from kcnn.data.splits import file_split
+from kcnn.data.masks import Coding
+from kcnn.data.splits import file_split, mask_split
 from kcnn.data.verify import BadExample
 from kcnn.errors import UnknownNameError
 from kcnn.train import job
@@ -103,3 +104,16 @@ def test_defaults_of_the_task_are_filled_in():
     assert job.resolve(recipe).config == toy.ToyConfig()
     with pytest.raises(UnknownNameError, match="toyy"):
         job.resolve(dataclasses.replace(recipe, task="toyy"))
+
+
+def test_the_fingerprint_follows_the_names_of_masks(lines):
+    plain = made(lines)
+
+    def of_masks(*masks):
+        split = mask_split(["/data/images/1.png", "/data/images/2.png"], masks, Coding.of_ids(2))
+        source = dataclasses.replace(plain.source, splits={"train": split})
+        return dataclasses.replace(plain, source=source).fingerprint()
+
+    first = of_masks("/data/masks/1.png", "/data/masks/2.png")
+    assert of_masks("/data/masks/1.png", "/data/masks/2.png") == first
+    assert of_masks("/data/masks/2.png", "/data/masks/1.png") != first
