@@ -199,8 +199,7 @@ def _foreign(contents: bytes) -> str:
         return "it is an SVG drawing, not JPEG, PNG, GIF or BMP; render it as PNG"
     if opening.startswith(("<!doctype html", "<html")):
         return "it is a web page, not an image (a failed download?); fetch it again or remove it"
-    shown = " ".join(text.split())[:40]
-    return f"it is text, not an image ({shown!r}); fetch the image again or remove it"
+    return f"it is text, not an image ({len(contents):,} bytes); fetch the image again or remove it"
 
 
 def _as_text(start: bytes) -> str | None:
