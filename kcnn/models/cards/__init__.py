@@ -11,13 +11,13 @@ from typing import Any
 
 from kcnn.errors import ConfigError, UnknownNameError
 from kcnn.models import MODELS, build
-from kcnn.models.cards import early, late
+from kcnn.models.cards import dense, early, late
 from kcnn.models.cards.kinds import IMAGENET, Result, Work
 from kcnn.models.cards.results import RESULTS
 
 __all__ = ["RESULTS", "WORKS", "WORK_OF", "Card", "Result", "Work", "card", "usual_shape", "work"]
 
-WORKS: dict[str, Work] = {**early.WORKS, **late.WORKS}
+WORKS: dict[str, Work] = {**early.WORKS, **late.WORKS, **dense.WORKS}
 
 WORK_OF = {  # networks whose publication is not the one that their file is named after
     "alexnet_torchvision": "alexnet_one_tower",
@@ -26,11 +26,16 @@ WORK_OF = {  # networks whose publication is not the one that their file is name
     **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d"), "resnext"),
     **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2", "wrn_28_10"), "wide_resnet"),
     **{f"efficientnet_lite{size}": "efficientnet_lite" for size in range(5)},
+    **dict.fromkeys(
+        ("deeplab_v3_resnet50", "deeplab_v3_resnet101", "deeplab_v3_mobilenet_v3_large", "tiny_deeplab_v3"),
+        "deeplab_v3",
+    ),
 }
 
 SIZES = {  # pixels a side of the published figures, where it is not 224, the row's `resolution`, or fixed
     **dict.fromkeys(("plain20", "plain56", "resnet20", "resnet56", "resnet110", "wrn_28_10"), 32),
     **dict.fromkeys(("inception_v3", "xception"), 299),
+    "unet_valid": 572,
 }
 USUAL_SIZE = 224
 USUAL_LENGTH = 1024  # steps of a sequence
@@ -110,7 +115,7 @@ def work(name: str) -> Work | None:
         return None
     key = WORK_OF.get(name, entry.target.partition(":")[0].rpartition(".")[2])
     if key not in WORKS:
-        raise ConfigError(f"{name}: no card {key!r}; add it to kcnn.models.cards.early or late, or to WORK_OF.")
+        raise ConfigError(f"{name}: no card {key!r}; add it to kcnn.models.cards.early, late or dense, or to WORK_OF.")
     return WORKS[key]
 
 
