@@ -151,6 +151,7 @@ def search(run: RunDir, job: "Job", begun: int, trouble: NotFinite, console: "Co
     console.note(f"looking for the batch and the layer in steps {begun + 1:,} to {trouble.step:,}")
     step = Guard(job.model, broken.append)
     batches = iter(job.training(begun))
+    job.model.reset_metrics()  # their sums are broken since
     for index in range(begun, trouble.step):
         step(batches)
         if broken:

@@ -149,6 +149,7 @@ def _keras(folder: Path) -> dict[str, Any]:
         import keras
 
         job.repeatable()
+        keras.utils.set_random_seed(0)
         arrays = source(roll=roll).split("train").arrays
         model = job.build()
         model.compile(keras.optimizers.SGD(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -14,7 +14,7 @@ from .outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ("train", "digits_lenet5", "--smoke")
-CACHES = (".keras", ".cache", ".config/matplotlib")  # of Keras and Matplotlib, in HOME
+CACHES = {".keras", "matplotlib"}  # folders in HOME, or in /tmp where HOME cannot be written
 CRITERION = (
     "the smoke recipe trains to the very same weights, or one line of a typed error with exit 2 or 3 says why not; "
     "0 connect() calls; no file outside of runs, saved_models and the libraries' caches"
@@ -70,7 +70,7 @@ CASES = (
     Case("as usual, with an export", arguments=()),
     Case("read-only run folder", codes=(3,), says="cannot write into the run folder", prepare=_read_only),
     Case("HOME unset", environment={"HOME": None}),
-    Case("HOME that does not exist", environment={"HOME": "/nonexistent"}),
+    Case("HOME that does not exist", environment={"HOME": "/proc/nonexistent"}),
     Case("no network", shell=NO_NETWORK),
     Case("64 open files", shell='ulimit -n 64; "$@"'),
     Case("24 open files", shell='ulimit -n 24; "$@"', codes=(0, 3)),
@@ -87,7 +87,7 @@ CASES = (
     Case("stdout into `head -1`", shell='"$@" | head -1; exit ${PIPESTATUS[0]}'),
     Case("stderr closed", shell='"$@" 2>&-'),
     Case("stdin closed", shell='"$@" <&-'),
-    Case("no temporary folder", environment={"TMPDIR": "/nonexistent"}),
+    Case("no temporary folder", environment={"TMPDIR": "/proc/nonexistent"}),
     Case("1 MB of /dev/shm", shell='mount -t tmpfs -o size=1m none /dev/shm && "$@"'),
     Case("a full disk", shell='mkdir runs && mount -t tmpfs -o size=200k none runs && "$@"', codes=(3,), says="space"),
 )
@@ -182,7 +182,7 @@ def _look(row: dict[str, Any], place: Path, log: Path) -> None:
     outside = [p for p in opened if not p.is_relative_to(place) and "__pycache__" not in p.parts and p.exists()]
     outside = [p for p in outside if not p.is_relative_to("/dev") and not p.is_relative_to("/proc")]
     left = [p for p in (place / "home").rglob("*") if p.is_file()]
-    outside += [p for p in left if not any(p.is_relative_to(place / "home" / cache) for cache in CACHES)]
+    outside = [p for p in (*outside, *left) if not CACHES & {*p.parts}]
     outside += [*(place / "tmp").rglob("*")]
     named = ("runs", "saved_models", "Bäume", "Bäume und Läufe", "long" * 50)
     outside += [p for p in (place / "cwd").iterdir() if p.name not in named]

@@ -77,10 +77,11 @@ def assert_finite(folder):
 
 
 def test_stop_names_batch_and_cause(tmp_path, run_task):
+    """The step is not the first after the checkpoint: the search trains through good ones before."""
     folder = tmp_path / "run"
     with pytest.raises(NotFinite, match=r"the loss is nan at step 13 \(epoch 2, step 3 of 10\)") as caught:
-        run_task("poisoned", folder, checkpoint_steps=4)
-    assert "step 12 is finite and kept" in str(caught.value)
+        run_task("poisoned", folder, checkpoint_steps=11)
+    assert "step 11 is finite and kept" in str(caught.value)
     assert "is the input" in str(caught.value)
     facts, arrays = report(folder, 13)
     assert (facts["what"], facts["step"], facts["epoch"], facts["step_in_epoch"]) == ("input", 13, 2, 3)
