@@ -149,6 +149,17 @@ class Console:
         return content
 
 
+class _Patient(Rich):
+    """Goes on in silence when nobody reads any more (`kcnn train ... | head`): the work is worth more than words."""
+
+    def on_broken_pipe(self) -> None:
+        """Lead the stream nowhere, where rich would end the program."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 def _rich(stream: Any) -> Rich:
     width = None if stream is not None and stream.isatty() else PLAIN_WIDTH
-    return Rich(file=stream, width=width, highlight=False)
+    return _Patient(file=stream, width=width, highlight=False)

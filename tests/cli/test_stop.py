@@ -38,7 +38,7 @@ def program():
 def test_a_second_ctrl_c_ends_a_program_that_does_not_listen(program, first):
     program.send_signal(first)
     assert program.stdout.readline() == {2: "KeyboardInterrupt\n", 15: "Terminated\n"}[first]
-    time.sleep(0.2)
+    time.sleep(0.5)
     program.send_signal(signal.SIGINT)
     assert program.wait(10) == 130
 
@@ -47,7 +47,7 @@ def test_sigterm_may_come_twice(program):
     for _ in range(2):
         program.send_signal(signal.SIGTERM)
         assert program.stdout.readline() == "Terminated\n"
-        time.sleep(0.2)
+        time.sleep(1)  # until it sleeps again
     assert program.poll() is None
 
 
@@ -75,3 +75,25 @@ def test_closed_streams_lead_nowhere(tmp_path, closed):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_reader_that_leaves_does_not_end_the_work(tmp_path):
+    """rich would end the program with exit code 1 at the first line that nobody reads."""
+    code = (
+        "import sys\nfrom pathlib import Path\nimport kcnn.cli.list\nfrom kcnn.cli.main import main\n"
+        "def verb(args, console):\n"
+        "    for _ in range(20_000):\n        console.line('a line for nobody')\n"
+        "    console.note('still here')\n    Path('done').touch()\n"
+        "kcnn.cli.list.run = verb\nmain()\n"
+    )
+    (tmp_path / "program.py").write_text(code)
+    done = subprocess.run(
+        ["bash", "-c", '"$@" | head -1; exit ${PIPESTATUS[0]}', "bash", sys.executable, "program.py", "list"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "a line for nobody\n")
+    assert "still here" in done.stderr
+    assert (tmp_path / "done").exists()
