@@ -152,10 +152,13 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the padded maps."""
-        lacking = [self.padded(side) - side for side in ops.shape(inputs)[1:3]]
-        if all(isinstance(pixels, int) and pixels == 0 for pixels in lacking):
+        sides = ops.shape(inputs)[1:3]
+        padded = [self.padded(side) for side in sides]
+        if all(isinstance(side, int) for side in padded) and tuple(padded) == tuple(sides):
             return inputs
-        return ops.pad(inputs, [[0, 0], [0, lacking[0]], [0, lacking[1]], [0, 0]])
+        ends = [[0, wanted - side] for wanted, side in zip(padded, sides, strict=True)]
+        wide = ops.pad(inputs, [[0, 0], *ends, [0, 0]])
+        return ops.reshape(wide, (-1, *padded, inputs.shape[-1]))  # where sides are tensors, `pad` forgets the channels
 
     def padded(self, side: Any) -> Any:
         """Return the side that `side` pixels are padded to."""
