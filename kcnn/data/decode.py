@@ -17,6 +17,7 @@ the integers that Pillow uses, so gray pictures stay as they are.
 
 import tensorflow as tf
 
+from kcnn.data.headers import can_hold
 from kcnn.errors import ConfigError
 
 _ORIENTATION = 0x0112  # EXIF 2.3, table 3
@@ -41,7 +42,10 @@ def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
     kinds = [tf.reduce_all(start[: len(magic)] == list(magic)) for magic in (b"\xff\xd8\xff", b"\x89PNG", b"BM")]
     readers = (  # of -> (image, where its EXIF block starts, or 0); the first is for every other kind
         lambda: (tf.io.decode_image(_one_frame(contents), channels=3, expand_animations=False), tf.constant(0)),
-        lambda: (tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"), _jpeg_exif(contents)),
+        lambda: (
+            tf.io.decode_jpeg(_plausible(contents), channels=3, dct_method="INTEGER_ACCURATE"),
+            _jpeg_exif(contents),
+        ),
         lambda: (tf.io.decode_png(contents, channels=3), _png_exif(contents)),
         lambda: (_decode_bmp(contents), tf.constant(0)),
     )
@@ -105,6 +109,15 @@ def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
     masked = (compression == 3) & (tf.shape(image)[-1] == 4)
     kind = tf.where(tf.shape(image)[-1] == 1, 1, tf.where(masked, 2, 0))
     return tf.switch_case(kind, [lambda: image[..., :3], look_up, in_order])
+
+
+def _plausible(contents: tf.Tensor) -> tf.Tensor:
+    """Refuse a JPEG that claims more pixels than its bytes can hold, which would be filled with gray."""
+    height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(contents, tf.int64))
+    most = can_hold(tf.cast(tf.strings.length(contents), tf.int64))
+    fine = tf.debugging.Assert(height * width <= most, ["JPEG of", width, "x", height, "pixels cannot be whole"])
+    with tf.control_dependencies([fine]):
+        return tf.identity(contents)
 
 
 def _one_frame(contents: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kcnn.errors import DataError
 
@@ -14,7 +15,7 @@ MAX_PIXELS = 178_956_970
 MAX_BYTES = 1 << 30
 """Larger files are refused unread: `MAX_PIXELS` of four bytes, uncompressed, are fewer."""
 
-_PLENTY = 1 << 25  # pixels; smaller images cost too little to doubt them
+_PLENTY = 1 << 23  # pixels
 _CONVERT = "convert it to PNG or JPEG"
 _FOREIGN = (  # (offset, magic, what it is, what to do)
     (8, b"WEBP", "a WebP image", _CONVERT),
@@ -99,8 +100,16 @@ def _refuse_bombs(kind: str, width: int, height: int, contents: bytes) -> None:
         raise DataError(
             f"GIF whose frames hold {pixels:,} pixels, more than {MAX_PIXELS:,}; take single ones out of it"
         )
-    if kind == "JPEG" and width * height > max(_PLENTY, 2048 * len(contents)):  # a bit for 8 x 8 pixels is the least
+    if kind == "JPEG" and width * height > can_hold(len(contents)):
         raise DataError(f"{stated}, which {len(contents):,} bytes cannot hold; fetch it again")
+
+
+def can_hold(size: Any) -> Any:
+    """Return the pixels that a JPEG of `size` bytes may claim: a bit for 8 x 8 of them is the least that codes spend.
+
+    `size` may be a tensor. Small images cost too little to be doubted.
+    """
+    return 2048 * size + _PLENTY
 
 
 def read_file(path: Path | str, most: int = MAX_BYTES) -> bytes:

@@ -109,7 +109,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
 
     record = runner.preprocess
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def pixels(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = decode(contents, 3)
         return image, prepare(image, record)
