@@ -62,7 +62,7 @@ class Aim:
         if not np.isfinite(pixels).all():
             raise ConfigError(f"{method} met numbers that are not finite in model {self.victim.model.name!r}.")
         images = whole_pixels(pixels, self.images, eps, norm) if self.whole else pixels.astype("float32")
-        original = self.images.astype("uint8") if self.whole else self.images
+        original = np.rint(self.images).astype("uint8") if self.whole else self.images
         before, after = (softmax(self.victim.logits(batch)) for batch in (original, images))
         return Attacked(method, original, images, self.labels, self.target, before, after)
 

@@ -50,6 +50,12 @@ def test_fgsm_on_a_linear_network_is_exact():
     np.testing.assert_array_equal(back.images, found.images)
 
 
+def test_images_between_two_pixel_values_keep_eps(small, pictures):
+    found = fgsm(small.aim(pictures + np.float32(0.6)), eps=3)
+    np.testing.assert_array_equal(found.originals, pictures + 1)  # rounded as the result is
+    assert found.norms()["linf"].max() == 3
+
+
 @pytest.mark.parametrize("attack", [bim, pgd])
 def test_climbs_on_a_linear_network_end_in_the_corner_that_fgsm_reaches_at_once(attack):
     victim, _, images, _ = two_classes()
