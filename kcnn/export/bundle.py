@@ -126,10 +126,10 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises:
         ExportError: a file is missing or changed, or `folder` is no bundle.
     """
-    manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
     try:
+        manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), MANIFEST, ExportError)
         files = manifest["files"].items()
-    except (KeyError, TypeError, AttributeError) as error:
+    except (ExportError, KeyError, TypeError, AttributeError) as error:
         raise ExportError(f"{folder} is not a bundle: its {MANIFEST} cannot be read ({error}).") from error
     for name, entry in files:
         file = folder / name

@@ -81,8 +81,7 @@ def from_json(text: str, where: str) -> Facts:
     Raises:
         ExportError: `text`, found at `where`, is no such record.
     """
-    values = parse_json(text, where, ExportError, "Export the run again.")
     try:
-        return from_dict(Facts, values)
+        return from_dict(Facts, parse_json(text, "it", ConfigError))
     except (ValueError, TypeError, ConfigError, UnknownNameError) as error:
         raise ExportError(f"{where} is not a record that kcnn wrote: {error}. Export the run again.") from error
