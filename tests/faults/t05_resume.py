@@ -132,7 +132,8 @@ def _virtual() -> Source:
         pixels = tf.tile(tf.cast(index % 251, tf.uint8)[:, None, None, None], (1, job.SIZE, job.SIZE, 1))
         return {"image": pixels, "label": tf.gather(labels, index)}
 
-    split = Split(size=ITEMS, read=read, labels=labels, names=str, arrays={})
+    nothing = np.broadcast_to(np.uint8(0), (ITEMS, 1, 1, 1))  # what a search for copies looks at
+    split = Split(size=ITEMS, read=read, labels=labels, names=str, arrays={"image": nothing, "label": labels})
     held_out = job.source().split("validation")
     info = Info(name="virtual", splits={"train": ITEMS, "validation": held_out.size}, classes=job.source().info.classes)
     return Source(info=info, splits={"train": split, "validation": held_out})
