@@ -128,9 +128,9 @@ def _baseline(path: Path, result: Path) -> dict[str, Any]:
     result.unlink(missing_ok=True)
     command = [sys.executable, "-m", __name__, str(path), str(result)]
     try:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=180, check=False)
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
     except subprocess.TimeoutExpired:
-        return {"words": "no answer in 180 s"}
+        return {"words": "no answer in 60 s"}
     if not result.is_file():
         return {"words": f"ended with {code.returncode} at {BASELINE_MB:,} MB"}
     error, grown, seconds = json.loads(result.read_text(encoding="utf-8"))
