@@ -1,0 +1,45 @@
+"""The corpus of `python -m tests.faults T11`: every kind of file is decoded as documented, or named with its reason."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+from faults import pictures
+
+from kcnn.data import open_source
+from kcnn.data.verify import examine, pixels
+from kcnn.recipe import Data
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    goods, bads = pictures.write(folder)
+    split = open_source(Data(source=str(folder), validation=0.0)).split("train")
+    found = {os.path.basename(example.name): example for example in examine(split)}
+    return {one.name: one for one in (*goods, *bads)}, found, pixels(split)
+
+
+def test_there_are_over_a_hundred_kinds(corpus):
+    kinds, found, _ = corpus
+    assert len(kinds) > 100
+    assert found.keys() == kinds.keys()
+
+
+def test_good_kinds_have_the_documented_pixels(corpus):
+    kinds, found, read = corpus
+    for name, one in kinds.items():
+        if isinstance(one, pictures.Good):
+            assert not found[name].reason, name
+            seen = read(found[name].index).astype(int)
+            assert seen.shape == one.pixels.shape, name
+            assert np.abs(seen - one.pixels).max() <= one.tolerance, name
+
+
+def test_bad_kinds_have_their_reason(corpus):
+    kinds, found, _ = corpus
+    for name, one in kinds.items():
+        if isinstance(one, pictures.Bad):
+            assert re.search(one.reason, found[name].reason), (name, found[name].reason)
+            assert "\n" not in found[name].reason
