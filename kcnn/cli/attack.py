@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import atomic
 from kcnn.adversarial import ATTACKS
+from kcnn.cli.classifier import class_id, open_classifier
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, UnknownNameError
+from kcnn.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--restarts", type=int, metavar="N", help="random starts of pgd (default 1)")
     parser.add_argument("--seed", type=int, metavar="N", help="of random starts (default 0)")
     parser.add_argument("--target", metavar="CLASS", help="name or number of the class to lead to (default: any other)")
-    parser.add_argument("--curve", metavar="EPS,...", help="eps of the curve (default: 0.25, 0.5, 1 and 2 times --eps)")
+    parser.add_argument(
+        "--curve",
+        metavar="EPS,...",
+        help="eps of the curve, not with --target (default: 0.25, 0.5, 1 and 2 times --eps)",
+    )
     parser.add_argument("--output", metavar="FOLDER", help="for pictures and attack.json (default: RUN/attacks/METHOD)")
     parser.add_argument("--json", action="store_true", help="print attack.json instead of a table")
 
@@ -58,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     _check_settings(args.method, function, settings)
     radii = _radii(args, function)
     victim, runner, labels = _open(args.model)
-    target = None if args.target is None else _class_id(args.target, labels)
+    target = None if args.target is None else class_id(args.target, labels)
     folder, files = _folder(args), list(find_files(args.files))
     attack = functools.partial(function, **settings)
 
@@ -105,6 +110,8 @@ def _radii(args: argparse.Namespace, function: Callable[..., Any]) -> list[float
         return [share * eps for share in (0.25, 0.5, 1, 2)] if has_eps and args.target is None else []
     if not has_eps:
         raise ConfigError(f"--curve needs a method that takes --eps; {args.method} looks for the smallest change.")
+    if args.target is not None:
+        raise ConfigError("--curve counts answers that any other class can topple; leave out --curve or --target.")
     from kcnn.adversarial.aim import check_eps
 
     try:
@@ -118,24 +125,14 @@ def _open(model: str) -> tuple["Victim", "Runner", tuple[str, ...]]:
     """Return the network of a run or bundle, how its images are read, and its class names."""
     from kcnn.adversarial.victim import Victim
     from kcnn.export.facts import of_run
-    from kcnn.export.runner import newest, of_keras
+    from kcnn.export.runner import of_keras
     from kcnn.tasks import TASKS
-    from kcnn.train.weights import load_run
 
-    folder = newest(Path(model))
-    network, recipe, info = load_run(folder)
-    if recipe.task != "classification" or info.multi_label:
-        raise ConfigError(f"{model} gives {recipe.task} with any number of labels an image; attacks need one label.")
+    folder, network, recipe, info = open_classifier(model, "attacks")
+    if info.multi_label:
+        raise ConfigError(f"{model} gives any number of labels an image, but attacks need one label.")
     runner = of_keras(folder, network, of_run(recipe, info), TASKS.get(recipe.task).signature(recipe, info))
     return Victim(network, recipe.preprocess, BATCH), runner, tuple(info.classes)
-
-
-def _class_id(name: str, labels: tuple[str, ...]) -> int:
-    if name in labels:
-        return labels.index(name)
-    if name.isdigit() and int(name) < len(labels):
-        return int(name)
-    raise UnknownNameError("class", name, labels)
 
 
 def _folder(args: argparse.Namespace) -> Path:

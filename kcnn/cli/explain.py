@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kcnn.cli.classifier import class_id, open_classifier
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, UnknownNameError
+from kcnn.errors import ConfigError
 from kcnn.explain.methods import METHODS, apply, drawn, method
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     opened = open_network(args.model, args.weights)
     if args.gallery:
         return write_gallery(opened, args, console)
-    target = None if args.target is None else parse_target(args.target, opened)
+    target = None if args.target is None else class_id(args.target, opened.labels)
     if any(METHODS[name].takes_layer for name in methods):
         find_row(opened.model, args.layer)
     elif args.layer is not None:
@@ -126,16 +127,14 @@ def open_network(name: str, weights: str) -> Opened:
 
     Raises:
         UnknownNameError: neither a folder nor a network.
+        ConfigError: a run of another task than classification.
         KcnnError: as `kcnn.train.weights.load_run` or `kcnn.zoo.build`.
     """
     import kcnn
     from kcnn import zoo
-    from kcnn.export.runner import newest
 
     if Path(name).is_dir():
-        from kcnn.train.weights import load_run
-
-        model, recipe, info = load_run(newest(Path(name)))
+        _, model, recipe, info = open_classifier(name, "heat maps")
         return Opened(model, recipe.preprocess, tuple(info.classes), info.multi_label)
     if "/" in name or Path(name).suffix in (".tflite", ".keras", ".h5"):
         raise ConfigError(f"{name} is no run or bundle; explaining needs the Keras network of one, or a model's name.")
@@ -145,24 +144,6 @@ def open_network(name: str, weights: str) -> Opened:
         record = zoo.preprocess(name)
     model = kcnn.build(name, weights=weights, image_shape=record.image_shape)
     return Opened(model, record, tuple(map(str, range(model.output_shape[-1]))))
-
-
-def parse_target(text: str, opened: Opened) -> int:
-    """Return the class number of a number or a name.
-
-    Raises:
-        UnknownNameError: no class of that name.
-        ConfigError: no class of that number.
-    """
-    if text in opened.labels:
-        return opened.labels.index(text)
-    if not text.isdigit():
-        raise UnknownNameError("class", text, opened.labels)
-    if int(text) >= len(opened.labels):
-        raise ConfigError(
-            f"--target is {text} but there are {len(opened.labels)} classes, 0 to {len(opened.labels) - 1}."
-        )
-    return int(text)
 
 
 def explain(
@@ -228,7 +209,7 @@ def write_gallery(opened: Opened, args: argparse.Namespace, console: Console) ->
     names = [Path(one.file).resolve().parent.name for one, pixels in found if pixels is not None]
     if not pictures:
         raise ConfigError("none of the files is an image that can be read; a gallery needs images.")
-    black, white = (float(normalise(np.full((1, 1, 3), value, "uint8"), record)[0, 0, 0]) for value in (0, 255))
+    black, white = pixel_range(record)
     ascent = Ascent(low=black, high=white, jitter=max(1, min(record.size) // 28))
 
     def prepare(batch: Any) -> Any:
@@ -243,6 +224,16 @@ def write_gallery(opened: Opened, args: argparse.Namespace, console: Console) ->
             bar.advance()
     console.line(f"{len(layers)} layers, {len(pictures)} images: {page}")
     return SOME_FAILED if len(pictures) < len(found) else 0
+
+
+def pixel_range(record: "Preprocess") -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what black and white become for the model, a value for each channel."""
+    import numpy as np
+
+    from kcnn.data.preprocess import normalise
+
+    black, white = (normalise(np.full(record.image_shape[-1:], end, "uint8"), record).numpy() for end in (0, 255))
+    return tuple(black.tolist()), tuple(white.tolist())
 
 
 def report(answers: Sequence[dict[str, Any]], output: Path, console: Console, as_json: bool) -> None:

@@ -78,6 +78,12 @@ def exhibit(
         names: of each picture, such as its class.
         channels: how many, those with the strongest answers first.
         ascent: how inputs are maximised; None for none. Its `low` and `high` become black and white.
+
+    Returns: `Exhibit` of up to `channels` channels.
+
+    Raises:
+        ConfigError: names of another number than pictures; `channels` below 1; no gradient, or not a finite one.
+        UnknownNameError, ShapeError: no such layer; pictures that the model does not take.
     """
     if len(names) not in (0, len(pictures)):
         raise ConfigError(f"there are {len(names)} names but {len(pictures)} pictures; give one for each, or none.")
@@ -89,7 +95,7 @@ def exhibit(
     if ascent is not None:
         shape = prepare(pictures[:1]).shape[1:]
         images, _ = maximise(model, ranked, layer=row, image_shape=shape, ascent=ascent)
-        shown = (images - ascent.low) / (ascent.high - ascent.low) * 255
+        shown = (images - np.asarray(ascent.low)) / np.subtract(ascent.high, ascent.low) * 255
         inputs = dict(zip(ranked, draw.pixels(np.clip(shown, 0, 255)), strict=True))
     patches = {channel: found[channel] for channel in ranked}
     return Exhibit(

@@ -27,13 +27,13 @@ class Ascent:
 
     Attributes:
         steps: gradient steps.
-        rate: size of a step (Adam's), in the unit of the images.
+        rate: size of a step (Adam's), in halves of the range low..high.
         decay: share of the image that goes at each step, 0..1.
         blur: steps between two blurs of standard deviation 1 pixel; 0 for none.
         jitter: the image is rolled by at most so many pixels before each forward pass.
-        variation: weight of the total variation, the mean absolute difference of neighbours.
+        variation: weight of the total variation, the mean absolute difference of neighbours in halves of low..high.
         frequencies: the steps are made on the image's Fourier coefficients, all scales alike.
-        low, high: range of an image, in the unit of the images: values are clipped to it.
+        low, high: range of an image, in the unit of the images, or of each of its channels: values stay within it.
         seed: of the first image and of the jitter.
     """
 
@@ -44,14 +44,15 @@ class Ascent:
     jitter: int = 8
     variation: float = 0.0
     frequencies: bool = True
-    low: float = -1.0
-    high: float = 1.0
+    low: float | tuple[float, ...] = -1.0
+    high: float | tuple[float, ...] = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("blur", 0), ("jitter", 0)):
             whole(name, getattr(self, name), least)
-        if not (0 <= self.decay < 1 and self.rate > 0 and self.variation >= 0 and self.low < self.high):
+        ordered = np.size(self.low) == np.size(self.high) and np.less(self.low, self.high).all()
+        if not (0 <= self.decay < 1 and self.rate > 0 and self.variation >= 0 and ordered):
             raise ConfigError(
                 f"{self} cannot work: decay must lie in 0..1, rate be positive, variation at least 0, low below high."
             )
@@ -79,7 +80,7 @@ def maximise(
         the first image, after each step without its jitter, and so of the result last.
 
     Raises:
-        ConfigError: no gradient, or not a finite one; a target outside the classes.
+        ConfigError: no gradient, or not a finite one; a target outside the classes; a range for other channels.
         UnknownNameError, ShapeError: as in `kcnn.explain.core.ask`.
     """
     how = ascent or Ascent()
@@ -88,7 +89,12 @@ def maximise(
     if None in shape:
         raise ConfigError(f"model {model.name!r} leaves the image size open, {shape}; give image_shape.")
     generator = np.random.default_rng(how.seed)
-    middle, spread = (how.low + how.high) / 2, (how.high - how.low) / 2
+    low, high = (np.asarray(end, "float32") for end in (how.low, how.high))
+    if low.size not in (1, shape[-1]):
+        raise ConfigError(
+            f"low and high have {low.size} values but the images {shape[-1]} channels; give one for each."
+        )
+    middle, spread = (low + high) / 2, (high - low) / 2
     start = (middle + 0.05 * spread * generator.standard_normal((count, *shape))).astype("float32")
     question = ask(model, start, target, layer=layer, batch_size=count)
     scale = _scales(shape) if how.frequencies else None
@@ -105,7 +111,7 @@ def maximise(
         moved = tf.roll(image, shift, axis=[1, 2])
         aim = question.answer(moved, tf.constant(question.targets))
         if how.variation:
-            aim -= how.variation * tf.image.total_variation(moved) / (np.prod(shape) * spread)
+            aim -= how.variation * tf.image.total_variation(moved / spread) / np.prod(shape)
         return slope(aim, values), score
 
     scores, moment, square = [], np.zeros_like(state), np.zeros_like(state)

@@ -98,6 +98,7 @@ def test_an_unreadable_file_has_its_line_and_the_rest_is_drawn(network, photos, 
         (["--layer=stem", "--method=saliency"], "--layer=stem goes with grad_cam"),
         (["--target=10"], "there are 10 classes"),
         (["--target=cat"], "unknown class 'cat'"),
+        (["--target=²"], "unknown class '²'"),
         (["--batch_size=0"], "at least 1"),
         (["--output={file}"], "is a file"),
     ],
@@ -110,6 +111,23 @@ def test_mistakes_are_found_before_any_work(network, photos, words, message, cap
     assert message in errors
     assert errors.count("\n") == 1
     assert not (tmp_path / "explain").exists()
+
+
+def test_a_run_of_another_task(photos, tmp_path, capfd):
+    from kcnn.data.source import Info
+    from kcnn.models import build
+    from kcnn.train.weights import save_model
+
+    model = build("tiny_unet", num_classes=2, image_shape=(32, 32, 3))
+    recipe = Recipe(name="masks", task="segmentation", data=Data(source="masks"),
+                    preprocess=Preprocess(size=(32, 32)), model=Model(name="tiny_unet"))  # fmt: skip
+    save_model(
+        tmp_path / "masks", model, recipe, Info(name="masks", splits={"train": 1}, classes=("a", "b"), keys=("mask",))
+    )
+    for verb in ("explain", "attack"):
+        assert kcnn([verb, str(tmp_path / "masks"), str(photos / "a.png"), f"--output={tmp_path / 'out'}"]) == 2
+        errors = capfd.readouterr().err
+        assert "is a run of segmentation" in errors.splitlines()[-1]
 
 
 def test_what_is_no_network(photos, capfd):
