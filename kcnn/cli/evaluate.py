@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Evaluate one run."""
     folder = Path(args.run_folder)
-    if folder.is_dir():
+    if (folder / "checkpoints").is_dir():  # a run, and no folder or bundle given by mistake: nothing is written there
         guard.check_links(folder, CheckpointError)  # what is written below must not land elsewhere
         console.log_to(folder / "kcnn.log")
     worst = _worst(args)

@@ -56,7 +56,8 @@ def export_run(
 
     recipe = override(read_recipe(folder / RECIPE), changes)
     guard.check_links(folder, CheckpointError, ("kcnn.log",))
-    console.log_to(folder / "kcnn.log")
+    if (folder / "checkpoints").is_dir():
+        console.log_to(folder / "kcnn.log")
     bundle = export(folder, bundles, options=recipe.export, note=console.note)
     show(bundle, console, as_json)
     return bundle

@@ -88,6 +88,9 @@ def test_no_run_and_an_unfinished_run(run_folder, tmp_path, capfd):
     assert kcnn("evaluate", tmp_path / "nowhere") == 3
     assert "is not a run" in capfd.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "photos").mkdir()
+    assert kcnn("evaluate", tmp_path / "photos") == 3
+    assert not any((tmp_path / "photos").iterdir())
     (run_folder / "weights.safetensors").unlink()
     assert kcnn("evaluate", run_folder) == 3
     assert "not finished" in capfd.readouterr().err
