@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from kcnn.errors import DataError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "examine", "pixels", "scan"]
+__all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "examine", "fault", "pixels", "scan"]
 
 MAX_THREADS = 16
 LARGE = 1 << 25  # pixels, about 100 MB as RGB: such images are decoded one at a time
@@ -159,7 +160,7 @@ def _encoded_look(split: Split, digests: bool) -> Callable[[int], Example]:
         except DataError as error:
             return Example(index=index, name=name, reason=str(error))
         except tf.errors.OpError as error:
-            return Example(index=index, name=name, reason=_reason(error, header, contents))
+            return Example(index=index, name=name, reason=fault(error, header.kind, contents))
         return Example(index=index, name=name, kind=header.kind, size=size, digest=digest, mask=mask)
 
     return look
@@ -188,14 +189,22 @@ def _traced(read: Callable[["tf.Tensor"], "tf.Tensor"], dtype: str) -> Callable[
     return decoded.get_concrete_function()  # traced here, once, not by the first threads at the same time
 
 
-def _reason(error: Exception, header: Header, contents: bytes) -> str:
-    text = " ".join(str(getattr(error, "message", error)).partition("[[")[0].split()).rstrip(" .")
-    text = text.rpartition("{{node")[0].strip() or text
-    if header.kind == "array":
+def fault(error: "tf.errors.OpError", kind: str, contents: bytes) -> str:
+    """Return in one line why an image cannot be decoded, without TensorFlow's stack and node names.
+
+    Args:
+        error: what decoding raised.
+        kind: as `Header` has it, or "array".
+        contents: of the file, b"" where there is none.
+    """
+    text = str(getattr(error, "message", error)).partition("\n\t [[")[0].rpartition("\n\n")[2]
+    text = re.sub(r"\{\{function_node [^}]*\}\}| ?\[Op:.*", "", text, flags=re.DOTALL)
+    text = " ".join(text.split()).rstrip(" .")
+    if kind == "array":
         return f"cannot be decoded: {text}"
-    if is_cut_short(header.kind, contents):
-        return f"{header.kind} cut short ({len(contents):,} bytes); fetch it again"
-    return f"damaged {header.kind}: {text}"
+    if is_cut_short(kind, contents):
+        return f"{kind} cut short ({len(contents):,} bytes); fetch it again"
+    return f"damaged {kind}: {text}"
 
 
 def _digest(image: np.ndarray) -> bytes:

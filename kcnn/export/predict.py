@@ -106,6 +106,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
     from kcnn.data.decode import decode
     from kcnn.data.headers import check_header, read_file
     from kcnn.data.preprocess import prepare
+    from kcnn.data.verify import fault
 
     record = runner.preprocess
 
@@ -125,17 +126,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
         except DataError as error:
             return Prediction(name, error=str(error)), None
         except tf.errors.OpError as error:
-            return Prediction(name, error=_reason(error, kind, contents)), None
+            return Prediction(name, error=fault(error, kind, contents)), None
         return Prediction(name, image=image.numpy()), resized.numpy()
 
     return read
-
-
-def _reason(error: Exception, kind: str, contents: bytes) -> str:
-    """Return why the decoder refuses an image, without the graph's node names."""
-    from kcnn.data.headers import is_cut_short
-
-    if is_cut_short(kind, contents):
-        return f"{kind} cut short ({len(contents):,} bytes); fetch it again"
-    text = " ".join(str(getattr(error, "message", error)).partition("[[")[0].split())
-    return f"damaged {kind}: {text.rpartition('{{node')[0].strip() or text}"

@@ -42,4 +42,5 @@ def test_bad_kinds_have_their_reason(corpus):
     for name, one in kinds.items():
         if isinstance(one, pictures.Bad):
             assert re.search(one.reason, found[name].reason), (name, found[name].reason)
-            assert "\n" not in found[name].reason
+            assert len(found[name].reason) < 160, found[name].reason
+            assert not re.search(r"\n|node|File|\.py", found[name].reason), found[name].reason

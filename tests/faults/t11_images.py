@@ -212,7 +212,14 @@ def _train(folder: Path, work: Path, bads: list[pictures.Bad]) -> dict[str, Any]
     """Train on the corpus within a budget and beyond it, as typed."""
     common = ["--data", str(folder), "--model", "tiny_lenet5", "--runs", str(work / "runs"), "--no_export"]
     common += ["--set", "train.epochs=1", "--set", "preprocess.size=28,28"]
-    common += ["--set", "preprocess.channel_order=gray", "--set", "train.strategy=one"]
+    common += [
+        "--set",
+        "preprocess.channel_order=gray",
+        "--set",
+        "train.strategy=one",
+        "--set",
+        "data.max_leaked_fraction=1",
+    ]
     codes, words = {}, {}
     for name, share in (("stopped", "0.01"), ("skipped", "0.9")):
         log = io.StringIO()
