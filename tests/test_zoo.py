@@ -130,10 +130,10 @@ def test_our_own_file_and_folder(tmp_path):
     [
         ("missing.safetensors", "there is no weights file"),
         ("hf:resnet", "must be hf:OWNER/REPOSITORY"),
-        ("broken.safetensors", "cannot be read as safetensors"),
+        ("broken.safetensors", "is not safetensors"),
         ("broken.h5", "cannot be read as h5"),
         ("broken.pth", "Convert it once: python tools/import_weights.py"),
-        ("broken.txt", "must be a .safetensors or .h5"),
+        ("broken.txt", "must be a .safetensors, .h5 or .keras file"),
     ],
 )
 def test_bad_files_are_explained(tmp_path, monkeypatch, weights, message):

@@ -16,6 +16,7 @@ from kcnn.layers import (
     TrainableSubsampling,
 )
 from kcnn.models import MODELS
+from kcnn.models.cards import usual_shape
 from kcnn.ops import cost, field_rules, graph
 from kcnn.ops.arithmetic import Window, pooling, receptive_field
 from kcnn.ops.receptive_field import ledger, unit_box
@@ -174,7 +175,7 @@ def test_ledgers_agree_on_names_and_order():
 
 @pytest.mark.parametrize("name", [name for name in MODELS.names() if name.startswith("tiny_")])
 def test_every_family_has_fields(name):
-    model = kcnn.build(name)
+    model = kcnn.build(name, image_shape=usual_shape(name))  # what enlarges maps to the image needs its size
     assert [row.name for row in ledger(model)] == [call.name for call in graph.calls(model)]
 
 
