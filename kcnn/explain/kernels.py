@@ -24,15 +24,23 @@ def kernels(model: keras.Model, layer: str | int) -> np.ndarray:
     """
     calls = list(graph.calls(model))
     row = find_row(model, layer, spatial=False)
-    values = _kernel(calls[row].layer)
+    values = of_layer(calls[row].layer)
     if values is None:
         known = dict.fromkeys(call.name for call in calls if _kernel(call.layer) is not None)
         raise ConfigError(
             f"layer {calls[row].name!r} ({type(calls[row].layer).__name__}) has no 2-D kernels; these have: "
             f"{', '.join(known) or 'none'}."
         )
-    array = values.numpy().astype("float32")
-    return array.transpose(0, 1, 3, 2) if isinstance(calls[row].layer, keras.layers.Conv2DTranspose) else array
+    return values
+
+
+def of_layer(layer: object) -> np.ndarray | None:
+    """Return the kernels of a layer as `kernels` does, or None where it has none."""
+    found = _kernel(layer)
+    if found is None:
+        return None
+    values = keras.ops.convert_to_numpy(found).astype("float32")
+    return values.transpose(0, 1, 3, 2) if isinstance(layer, keras.layers.Conv2DTranspose) else values
 
 
 def _kernel(layer: object) -> keras.Variable | None:

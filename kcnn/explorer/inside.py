@@ -20,7 +20,13 @@ AT_ONCE = 32  # images
 
 
 def explain(
-    model: "keras.Model", record: Preprocess, image: np.ndarray, target: int, method: str, layer: str | None
+    model: "keras.Model",
+    record: Preprocess,
+    image: np.ndarray,
+    target: int,
+    method: str,
+    layer: str | None,
+    softmax: bool = True,
 ) -> dict[str, Any]:
     """Return which pixels of an image speak for a class.
 
@@ -31,6 +37,7 @@ def explain(
         target: class id.
         method: of `kcnn.explain.methods.METHODS`.
         layer: for the methods that look at one; None or "" for the last with maps.
+        softmax: the classes exclude each other, as in `kcnn.explain.methods.apply`.
 
     Returns: {"most", "map"} as `packing.evidence`, of a signed method {"picture"} instead.
 
@@ -44,7 +51,7 @@ def explain(
 
     row = methods.method(method)
     ready = normalise(image[None], record).numpy()
-    values = methods.apply(method, model, ready, target, layer=layer or None, batch_size=AT_ONCE)
+    values = methods.apply(method, model, ready, target, layer=layer or None, softmax=softmax, batch_size=AT_ONCE)
     if row.kind == "signed":
         return {"picture": pixels(draw.signed(values)[0])}
     return evidence((per_pixel(values) if row.kind == "slopes" else values)[0])

@@ -45,6 +45,7 @@ class Opened:
         self._model: keras.Model | None = None
         self._victim: Victim | None = None
         self._layers: dict[str, Any] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
         self._parts: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
 
     def load_aside(self, warn: Callable[[str], None]) -> None:
@@ -64,6 +65,7 @@ class Opened:
             with self._lock:
                 self._runner, self._model = opening.open_network(self.path)
                 self._layers = opening.layers(self._model)
+                self._rows = {name: opening.row(name, layer) for name, layer in self._layers.items()}
                 self._read = opening.image_reader(self._runner)
         except Exception as error:  # whatever a damaged file makes the libraries raise
             known = isinstance(error, KcnnError)
@@ -93,7 +95,7 @@ class Opened:
             "params": self._model.count_params() if self._model is not None else None,
             "methods": list(METHODS) if self._model is not None else [],
             "attacks": list(inside.ATTACKS) if self._model is not None and not facts.multi_label else [],
-            "layers": [opening.row(name, layer) for name, layer in self._layers.items()],
+            "layers": list(self._rows.values()),
         }
 
     def predict(self, contents: bytes) -> dict[str, Any]:
@@ -135,17 +137,22 @@ class Opened:
             UnknownNameError: the model has no such layer.
             ConfigError: the layer has no kernels to look at.
         """
-        shape = opening.row(layer, self._known(layer))["kernel"]
-        if shape is None:
+        from kcnn.explain.kernels import of_layer
+
+        found = of_layer(self._known(layer))
+        if found is None:
             raise ConfigError(f"layer {layer!r} has no kernels; ask for one of a convolution.")
-        weights = np.asarray(self._layers[layer].kernel).transpose(3, 2, 0, 1)
+        weights = found.transpose(3, 2, 0, 1)
         filters, channels = MOST_KERNELS
         shown = weights[:filters, :channels]
         most = float(np.abs(weights).max()) or 1.0
         flat = shown.reshape(-1, *shown.shape[2:])
-        return {"layer": layer, "filters": shown.shape[0], "channels": shown.shape[1], "shape": shape} | packed(
-            flat, -most, most
-        )
+        return {
+            "layer": layer,
+            "filters": shown.shape[0],
+            "channels": shown.shape[1],
+            "shape": list(found.shape),
+        } | packed(flat, -most, most)
 
     def occlusion(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:
         """Return where covering the image lowers the probability of a class (Zeiler and Fergus 2014, section 4.2).
@@ -201,7 +208,8 @@ class Opened:
         target = _class_id(query, whole)
         model, record = self._network(), self._runner.preprocess
         with self._lock:
-            found = inside.explain(model, record, image, target, query.get("method", "grad_cam"), query.get("layer"))
+            method, softmax = query.get("method", "grad_cam"), not self._runner.facts.multi_label
+            found = inside.explain(model, record, image, target, method, query.get("layer"), softmax)
         return self._about(target, whole) | found
 
     def attack(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:

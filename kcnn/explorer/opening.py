@@ -61,13 +61,14 @@ def layers(model: "keras.Model | None") -> dict[str, Any]:
 
 def row(name: str, layer: Any) -> dict[str, Any]:
     """Return what the page is told of a layer."""
-    kernel = getattr(layer, "kernel", None)
-    square = kernel is not None and len(kernel.shape) == 4
+    from kcnn.explain.kernels import of_layer
+
+    kernel = of_layer(layer)
     return {
         "name": name,
         "kind": type(layer).__name__,
         "shape": list(layer.output.shape[1:]),
-        "kernel": list(kernel.shape) if square else None,
+        "kernel": None if kernel is None else list(kernel.shape),
     }
 
 
