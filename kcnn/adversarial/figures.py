@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from kcnn.adversarial.aim import Attacked
 from kcnn.adversarial.curve import Curve
+from kcnn.colours import BLUE, INK, LINE, MUTED, RED
 
-INK, MUTED, LINE, BLUE, RED = "#1f2430", "#6f7580", "#d5d8de", "#2f6db3", "#c23b3b"
 COLOURS = (BLUE, RED, "#4b9b6e", "#b98a2f", "#7a5ea8", "#4a5568")
 SHOWN = 10  # triples in one picture
 

@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from kcnn.colours import INK, MUTED
 from kcnn.errors import ConfigError, ShapeError
-from kcnn.explain.field_figures import INK, MUTED
 from kcnn.explain.maps import enlarge, unit_range
 from kcnn.ops.arithmetic import whole
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from kcnn.colours import BLUE, INK, LINE, MUTED, RED
 from kcnn.errors import ConfigError
 from kcnn.explain.effective_field import CARRIED, EffectiveField
 from kcnn.ops.receptive_field import Field
 
-INK, MUTED, LINE, BLUE, RED = "#1f2430", "#6f7580", "#d5d8de", "#2f6db3", "#c23b3b"
 SHADES = LinearSegmentedColormap.from_list("fields", ["#9db9d9", "#2f6db3", "#1b2f5c"])
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9db9d9", "#2f6db3", "#142447"])
 
