@@ -52,6 +52,12 @@ def deletion(
         maps: (N, h, w), enlarged to the images'.
         steps: points of the curve; the same number of pixels goes at each.
         fill: number, image (H, W, C) or images (N, H, W, C) that pixels become.
+
+    Returns: `Curve` of `steps + 1` points; the first is of the whole image, the last of `fill`.
+
+    Raises:
+        ConfigError: maps that are not finite (N, h, w); scores that are not finite; as `kcnn.explain.core.ask`.
+        ShapeError: `fill` does not fit the images; as `kcnn.explain.core.ask`.
     """
     question = ask(model, images, target, batch_size=batch_size)
     return _curve(question, maps, steps, question.images, _like(fill, question.images))
@@ -70,6 +76,11 @@ def insertion(
     """Return the score while the pixels of highest value come into `fill`; arguments as in `deletion`.
 
     The paper starts from a blurred image; give it as `fill`.
+
+    Returns: `Curve` of `steps + 1` points; the first is of `fill`, the last of the whole image.
+
+    Raises:
+        ConfigError, ShapeError: as `deletion`.
     """
     question = ask(model, images, target, batch_size=batch_size)
     return _curve(question, maps, steps, _like(fill, question.images), question.images)
@@ -78,12 +89,17 @@ def insertion(
 def points_inside(maps: np.ndarray, boxes: Any, size: tuple[int, int]) -> np.ndarray:
     """Play the pointing game: whether the highest pixel of each map lies in one of its image's boxes.
 
+    Without tolerance: the original counts a point within 15 pixels of the object as a hit too.
+
     Args:
         maps: (N, h, w), enlarged to `size`.
         boxes: N arrays (K, 4) of (y1, x1, y2, x2), in pixels of `size`.
         size: (H, W).
 
     Returns: (N,) bool.
+
+    Raises:
+        ShapeError: maps and boxes are of different numbers of images.
     """
     large = enlarge(maps, size)
     if len(boxes) != len(large):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kcnn.cli.explain import pixel_range
 from kcnn.cli.main import run as kcnn
 from kcnn.explain.grad_cam import grad_cam
 from kcnn.explain.methods import METHODS
@@ -148,6 +149,15 @@ def test_a_gallery_of_two_layers(network, photos, tmp_path, capfd):
     assert Image.open(out / "gallery.png").width > 400
     assert kcnn(["explain", network, str(photos / "text.jpg"), "--gallery"]) == 2
     assert "needs images" in capfd.readouterr().err
+
+
+def test_black_and_white_of_each_channel():
+    record = Preprocess(size=(8, 8), scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    black, white = pixel_range(record)
+    np.testing.assert_allclose(black, [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-5)
+    np.testing.assert_allclose(white, [0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225], rtol=1e-5)
+    gray = Preprocess(size=(8, 8), channel_order="gray")
+    assert [len(end) for end in pixel_range(gray)] == [1, 1]
 
 
 def test_ctrl_c_keeps_what_is_finished(network, photos, tmp_path, capfd, monkeypatch):

@@ -129,5 +129,11 @@ def test_sanity_check_tells_the_network_from_the_image():
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     shuffled = randomised(model, 1).get_weights()
-    assert [np.array_equal(np.sort(a.ravel()), np.sort(b.ravel())) for a, b in zip(before, shuffled, strict=True)]
+    assert all(np.array_equal(np.sort(a.ravel()), np.sort(b.ravel())) for a, b in zip(before, shuffled, strict=True))
     assert not np.array_equal(before[0], shuffled[0])
+
+
+def test_the_sanity_check_compares_ranks():
+    model, images = nets.twin(), nets.images()
+    maps = iter([np.linspace(0, 1, 50).reshape(2, 25), np.linspace(0, 1, 50).reshape(2, 25) ** 9])
+    np.testing.assert_allclose(sanity_check(lambda *given: next(maps), model, images, 1), 1)

@@ -48,5 +48,9 @@ def test_kernels_of_every_kind_of_convolution():
         "transposed": (2, 2, 4, 2),
     }
     np.testing.assert_array_equal(kernels(model, "conv"), model.get_layer("conv").get_weights()[0])
+    for name in ("depthwise", "separable"):
+        np.testing.assert_array_equal(kernels(model, name), model.get_layer(name).get_weights()[0])
+    transposed = model.get_layer("transposed").get_weights()[0]  # (h, w, out, in)
+    np.testing.assert_array_equal(kernels(model, "transposed")[..., 3, 1], transposed[..., 1, 3])
     with pytest.raises(ConfigError, match="has no 2-D kernels; these have: conv, depthwise, separable, transposed"):
         kernels(model, "flat")

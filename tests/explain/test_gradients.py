@@ -83,6 +83,26 @@ def test_smooth_grad_without_noise_is_saliency_and_noise_is_repeatable():
     assert np.abs(noisy - saliency(model, images, 1)).max() > 1e-3
 
 
+def test_smooth_grad_has_the_spread_of_its_noise():
+    # Score sum x^2 has slopes 2 x: of n copies their mean is 2 x, its variance 4 spread^2 / n.
+    inputs = keras.Input((20, 20, 3))
+    squares = layers.Flatten()(layers.Multiply()([inputs, inputs]))
+    model = keras.Model(inputs, layers.Dense(1, use_bias=False, kernel_initializer="ones")(squares))
+    images = np.random.default_rng(0).uniform(-3, 3, (2, 20, 20, 3)).astype("float32")
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = -3, 3  # a range of 6
+    away = smooth_grad(model, images, 0, noise=0.1, samples=4) - 2 * images
+    assert away.std() == pytest.approx(2 * 0.6 / np.sqrt(4), rel=0.05)
+    assert away.mean() == pytest.approx(0, abs=0.05)
+
+
+def test_a_relu6_is_closed_above_6():
+    model = keras.Sequential([keras.Input((1, 1, 3)), layers.ReLU(max_value=6), layers.Flatten()])
+    image = np.array([-1.0, 3.0, 9.0], "float32").reshape(1, 1, 1, 3)
+    for channel, (guided, back) in enumerate([(0, 1), (1, 1), (0, 1)]):
+        assert guided_backprop(model, image, channel)[0, 0, 0, channel] == guided
+        assert deconvnet(model, image, channel)[0, 0, 0, channel] == back
+
+
 def test_a_linear_model_has_its_weights_as_slopes():
     model = keras.Sequential([keras.Input((4, 4, 2)), layers.Flatten(), layers.Dense(3)])
     kernel = model.layers[-1].get_weights()[0]

@@ -57,6 +57,33 @@ def test_a_channel_of_a_layer_and_a_range():
     assert scores[0, -1] > scores[0, 0]
 
 
+def test_a_range_of_each_channel():
+    model = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(1, kernel_initializer="ones")])
+    low, high = (-2.0, 0.0, 5.0), (-1.0, 4.0, 6.0)
+    plain = Ascent(steps=60, rate=0.1, decay=0, jitter=0, frequencies=False, low=low, high=high, variation=0.1)
+    images, _ = maximise(model, 0, ascent=plain)
+    np.testing.assert_allclose(images, np.broadcast_to(high, images.shape), atol=1e-3)
+    images, _ = maximise(model, 0, ascent=Ascent(steps=5, low=low, high=high))
+    assert (images >= low).all()
+    assert (images <= high).all()
+    with pytest.raises(ConfigError, match="2 values but the images 3 channels"):
+        maximise(model, 0, ascent=Ascent(low=(0, 0), high=(1, 1)))
+    with pytest.raises(ConfigError, match="low below high"):
+        Ascent(low=(0, 1), high=(1, 1))
+
+
+def test_jitter_makes_all_places_alike():
+    # The score is one pixel's value: without jitter that pixel alone moves, with it those around it too.
+    model = keras.Sequential([keras.Input((9, 9, 1)), layers.Flatten(), layers.Dense(1, use_bias=False)])
+    model.layers[-1].set_weights([np.eye(81)[:, 40:41]])
+    base = {"steps": 300, "rate": 0.1, "decay": 0, "frequencies": False}
+    start = maximise(model, 0, ascent=Ascent(**{**base, "steps": 1, "rate": 1e-9}, jitter=0))[0][0, ..., 0]
+    for jitter in (0, 2):
+        moved = np.abs(maximise(model, 0, ascent=Ascent(**base, jitter=jitter))[0][0, ..., 0] - start) > 0.3
+        assert np.array_equal(moved[4 - jitter : 5 + jitter, 4 - jitter : 5 + jitter], np.ones([2 * jitter + 1] * 2))
+        assert moved.sum() == (2 * jitter + 1) ** 2
+
+
 def test_regularisers_do_what_their_names_say():
     def roughness(image):
         return np.abs(np.diff(image, axis=1)).mean()
@@ -76,6 +103,15 @@ def test_frequencies_are_a_way_to_write_an_image():
         images = np.random.default_rng(0).standard_normal((2, *shape)).astype("float32")
         scale = _scales(shape)
         np.testing.assert_allclose(_to_image(_to_frequencies(images, scale), scale, shape), images, atol=1e-5)
+
+
+def test_scales_are_one_over_the_frequency():
+    scale = _scales((8, 8, 1))
+    assert scale.shape == (8, 5)
+    assert scale[0, 1] / scale[0, 4] == pytest.approx(4)
+    assert scale[0, 1] / scale[3, 4] == pytest.approx(5)  # hypot(3, 4)
+    assert scale[0, 0] == scale[0, 1]  # the mean counts as the lowest frequency
+    assert (scale**2).mean() == pytest.approx(1)
 
 
 def test_a_blur_keeps_what_is_constant_and_spreads_a_point():
