@@ -39,7 +39,8 @@ class Cppn:
     """The encoding: topology and weights both evolve, from an input layer linked to the outputs.
 
     Attributes:
-        image_shape: (H, W, C); one output node a channel, its value -1..1 drawn as 0..255.
+        image_shape: (H, W, C); one output node a channel, its value -1..1 drawn as 0..255. Colour comes out as
+            RGB; the paper's networks put out HSV.
         most: hidden nodes at most.
     """
 

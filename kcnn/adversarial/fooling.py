@@ -137,7 +137,8 @@ def map_elites(
 class Direct:
     """Every value of the image is a gene of its own, uniform at first (section 2.2).
 
-    A mutation changes each value with probability 0.1, halved every 1,000 generations, by polynomial mutation.
+    A mutation changes each value with probability 0.1, halved every 1,000 generations, by polynomial mutation. Colour
+    is written as RGB; the paper writes it as HSV.
 
     Attributes:
         image_shape: (H, W, C).

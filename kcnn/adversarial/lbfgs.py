@@ -79,17 +79,12 @@ def _minimise(aim: Aim, row: int, target: int, c: float, steps: int) -> np.ndarr
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
         change = flat.reshape(image.shape) - image
         slope, logits = aim.victim.gradient((image + change)[None] * 255, cross_entropy, np.array([target]))
-        loss = _cross_entropy(logits[0].astype("float64"), target)
+        loss = float(cross_entropy(logits.astype("float64"), np.array([target]))[0])
         return c * (change**2).sum() + loss, (2 * c * change + slope[0] * 255.0).ravel()
 
     bounds = [(0.0, 1.0)] * image.size
     ended = minimize(value, image.ravel(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
     return (ended.x.reshape(image.shape) * 255).astype("float32")
-
-
-def _cross_entropy(logits: np.ndarray, label: int) -> float:
-    top = logits.max()
-    return float(top + np.log(np.exp(logits - top).sum()) - logits[label])
 
 
 def _second_choice(aim: Aim) -> np.ndarray:

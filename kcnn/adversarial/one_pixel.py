@@ -10,8 +10,9 @@ DIFFERENCE = 0.5  # F of differential evolution, as in the paper
 def one_pixel(aim: Aim, *, population: int = 100, generations: int = 30, seed: int = 0) -> Attacked:
     """Move one pixel of each image by differential evolution until the answer is as wanted.
 
-    A candidate is (row, column, one value per channel); child = a + 0.5 (b - c) of three random ones, without
-    crossover, and replaces its parent where the label is less probable, or the target more.
+    A candidate is (row, column, one value per channel); child = a + 0.5 (b - c) of three random ones that
+    differ from it and from each other, without crossover, and replaces its parent where the label is less probable,
+    or the target more.
 
     Args:
         aim: as from `Victim.aim`.
@@ -49,12 +50,20 @@ def _evolve(aim: Aim, row: int, population: int, generations: int, random: np.ra
     for _ in range(generations):
         if reached.any():
             break
-        a, b, c = (parents[random.permutation(population)] for _ in range(3))
-        children = np.clip(a + DIFFERENCE * (b - c), 0, bounds)
+        children = np.clip(_children(parents, random), 0, bounds)
         found, success = scores(children)
         better = found > value
         parents[better], value[better], reached[better] = children[better], found[better], success[better]
     return _painted(image, parents[np.argmax(value + reached)])
+
+
+def _children(parents: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a + 0.5 (b - c) for each parent: a, b and c are the next three on a circle in random order."""
+    circle = random.permutation(len(parents))
+    a, b, c = (parents[np.roll(circle, -by)] for by in (1, 2, 3))
+    children = np.empty_like(parents)
+    children[circle] = a + DIFFERENCE * (b - c)
+    return children
 
 
 def _painted(image: np.ndarray, candidate: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from kcnn.adversarial.cppn import FUNCTIONS, INPUTS, Cppn, Network
 from kcnn.adversarial.fooling import SURE, Direct, gradient_ascent, map_elites, polynomial
 from kcnn.errors import ConfigError
 
+from . import nets
+
 SHAPE = (8, 8, 1)
 
 
@@ -25,6 +27,14 @@ def test_gradient_ascent_is_sure_of_every_digit(digit_nets):
     check(found, digit_nets["wide"])
     assert found.sure.all()
     assert found.rounds < 100
+
+
+def test_decay_draws_towards_gray():
+    # Steps too short to count leave the decay alone: half the distance to gray goes.
+    victim, _, _ = nets.linear(classes=2)
+    found = [gradient_ascent(victim, steps=1, step=1e-6, decay=decay).images - 127.5 for decay in (0.0, 0.5)]
+    np.testing.assert_allclose(found[1], found[0] / 2, atol=1)
+    assert np.abs(found[0]).mean() > 5
 
 
 @pytest.mark.parametrize(("encoding", "sure"), [(Direct(SHAPE), 5), (Cppn(SHAPE), 2)], ids=["direct", "cppn"])

@@ -12,7 +12,7 @@ from kcnn.adversarial.bim import bim
 from kcnn.adversarial.deepfool import deepfool
 from kcnn.adversarial.fgsm import fgsm
 from kcnn.adversarial.lbfgs import lbfgs
-from kcnn.adversarial.one_pixel import one_pixel
+from kcnn.adversarial.one_pixel import _children, one_pixel
 from kcnn.adversarial.pgd import pgd, random_change
 from kcnn.adversarial.victim import cross_entropy
 from kcnn.errors import ConfigError
@@ -154,6 +154,30 @@ def test_more_restarts_are_never_worse(small, pictures):
     np.testing.assert_array_equal(ends[0].images, pgd(small.aim(pictures), eps=5, steps=3).images)
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_restarts_are_ranked_where_the_probability_rounds_to_1(monkeypatch, order):
+    victim, gap, images, constant = two_classes()
+    kernel, bias = victim.model.get_weights()
+    most = np.abs(gap).sum()  # what a change of 1 does at most
+    victim.model.set_weights([10 / most * kernel, bias])
+    margins = images.reshape(len(images), -1) @ gap.ravel() + constant
+    images = images[(margins > 4 * most) & (margins < 5.4 * most)]  # logits 20 to 34 apart after a change of 2
+    assert len(images)
+    ends = iter([images - size * np.sign(gap) for size in order])
+    monkeypatch.setattr("kcnn.adversarial.pgd.ascend", lambda *args, **options: next(ends))
+    found = pgd(victim.aim(images), eps=3, restarts=2)
+    assert (found.after.max(axis=1) == 1).all()
+    np.testing.assert_array_equal(found.images, images - 2 * np.sign(gap))
+
+
+def test_a_step_of_pgd_is_two_and_a_half_radii_over_the_steps(monkeypatch, small, pictures):
+    given = []
+    monkeypatch.setattr("kcnn.adversarial.pgd.ascend", lambda aim, start, **options: given.append(options) or start)
+    for steps in (1, 40):
+        pgd(small.aim(pictures), eps=8, steps=steps)
+    assert [options["step"] for options in given] == [20, 0.5]
+
+
 def test_random_starts_fill_the_ball():
     found = random_change(np.random.default_rng(0), (4000, 2, 2, 1), 3.0, "l2")
     radii = np.sqrt((found**2).sum((1, 2, 3)))
@@ -194,6 +218,31 @@ def test_one_pixel_changes_one_pixel():
     found = one_pixel(victim.aim(near[:2]), population=40, generations=20)
     assert found.success.all()
     assert (found.norms()["l0"] == 1).all()
+
+
+def test_one_pixel_needs_its_generations():
+    victim, gap, _, constant = two_classes()
+    images = nets.pictures(nets.GRAY, 3000)
+    logits = images.reshape(len(images), -1) @ gap.ravel() + constant
+    most = np.where(gap > 0, images * gap, (images - 255.0) * gap).max(axis=(1, 2, 3))  # by black, or by white
+    hard = images[(logits < most) & (logits > 0.8 * most)][:4]  # its best pixel must go nearly all the way
+    assert len(hard) == 4
+    chance, evolved = (one_pixel(victim.aim(hard), population=12, generations=count) for count in (1, 60))
+    assert evolved.success.sum() > chance.success.sum() + 1
+    assert (evolved.norms()["l0"] <= 1).all()
+
+
+def test_children_come_of_three_others():
+    # Parents 1, 4, 16, ...: child = a + (b - c) / 2 tells which three were taken.
+    parents = 4.0 ** np.arange(9)[:, None]
+    sums = {
+        a + (b - c) / 2: {i, j, k}
+        for (i, a), (j, b), (k, c) in itertools.permutations(list(enumerate(parents[:, 0])), 3)
+    }
+    for seed in range(20):
+        children = _children(parents, np.random.default_rng(seed))
+        for own, child in enumerate(children[:, 0]):
+            assert own not in sums[child]
 
 
 @pytest.mark.parametrize("attack", [fgsm, bim, pgd])
