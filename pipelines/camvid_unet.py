@@ -15,7 +15,7 @@ def recipe(smoke: bool = False) -> r.Recipe:
         data=r.Data(source="camvid"),
         preprocess=r.Preprocess(size=(180, 240), mean=(0.41, 0.42, 0.43), std=(0.3, 0.31, 0.3)),
         model=r.Model(name="unet_small"),
-        config=SegmentationConfig(dice=0.5, class_balance=0.5, scale=(0.7, 1.6), flip=True, colour=0.3),
+        config=SegmentationConfig(dice=1.0, class_balance=0.2, scale=(0.75, 1.75), flip=True, colour=0.2),
         train=r.Train(
             epochs=60,
             batch_size=4,
