@@ -14,7 +14,7 @@ from kcnn.data.annotations.census import census
 from kcnn.data.annotations.census import findings as box_findings
 from kcnn.data.leaks import check_leaks
 from kcnn.data.mask_check import summary
-from kcnn.data.source import Source, Split
+from kcnn.data.source import Source, Split, printable
 from kcnn.data.verify import BadExample, Example, check_budget, examine
 from kcnn.errors import DataError
 from kcnn.recipe import Data
@@ -62,10 +62,10 @@ def inspect(
     info = source.info
     report: dict[str, Any] = {
         "schema": SCHEMA,
-        "source": _plain(info.name),
+        "source": printable(info.name),
         "layout": layout,
         "licence": info.licence,
-        "classes": [_plain(name) for name in info.classes],
+        "classes": [printable(name) for name in info.classes],
         "multi_label": info.multi_label,
         "splits": {
             name: {
@@ -78,7 +78,7 @@ def inspect(
         "formats": dict(Counter(e.kind for part in found.values() for e in part if not e.reason).most_common()),
         "sizes": _sizes(found),
         "unreadable": [
-            {"split": split, "index": e.index, "name": _short(source, e.name), "reason": _plain(e.reason)}
+            {"split": split, "index": e.index, "name": _short(source, e.name), "reason": printable(e.reason)}
             for split, part in bad.items()
             for e in part
         ],
@@ -124,14 +124,9 @@ def label_text(label: str | list[str]) -> str:
     return label if isinstance(label, str) else "+".join(label) or "no label"
 
 
-def _plain(text: str) -> str:
-    """Return `text` without the half characters that file names in another encoding bring."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _short(source: Source, name: str) -> str:
     """Return the name of an example without the folder that holds the whole data set."""
-    return _plain(name.removeprefix(source.info.name.rstrip(os.sep) + os.sep))
+    return printable(name).removeprefix(printable(source.info.name.rstrip(os.sep) + os.sep))
 
 
 def _counts(labels: np.ndarray, classes: int) -> list[int]:
@@ -185,8 +180,8 @@ def _duplicates(source: Source, found: Found) -> list[dict[str, Any]]:
 def _label(source: Source, split: str, index: int) -> str | list[str]:
     label, classes = source.splits[split].labels[index], source.info.classes
     if np.ndim(label):
-        return [_plain(classes[i]) for i in np.flatnonzero(label)]
-    return _plain(classes[int(label)])
+        return [printable(classes[i]) for i in np.flatnonzero(label)]
+    return printable(classes[int(label)])
 
 
 def _refusals(
@@ -224,7 +219,7 @@ def _leak_refusals(source: Source, bad: dict[str, list[BadExample]], settings: D
     try:
         check_leaks(parts["train"], parts["validation"], "validation", settings.max_leaked_fraction)
     except DataError as error:
-        return [{"effect": REFUSED, "text": _plain(f"training stops. {error}")}]
+        return [{"effect": REFUSED, "text": printable(f"training stops. {error}")}]
     return []
 
 
@@ -237,7 +232,7 @@ def _as_trained(source: Source, settings: Data, findings: list[dict[str, str]]) 
             source.split(name)
         plan = hold_out.with_validation(plan, settings.validation)
     except DataError as error:
-        findings.append({"effect": REFUSED, "text": _plain(f"training stops. {error}")})
+        findings.append({"effect": REFUSED, "text": printable(f"training stops. {error}")})
     return {
         name: np.array([int(part.names(row)) for row in range(part.size)], np.int64)
         for name, part in plan.splits.items()
@@ -263,7 +258,7 @@ def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[di
         if missing:
             purpose = "learn from" if split == "train" else "measure on"
             text = f"{split}: no readable image of {_list(missing)}: nothing to {purpose}."
-            findings.append({"effect": WARNING, "text": _plain(text)})
+            findings.append({"effect": WARNING, "text": printable(text)})
     return findings
 
 
@@ -274,10 +269,10 @@ def _boxes(source: Source, found: Found, report: dict[str, Any], annotated: Anno
         offender["image"] = _short(source, offender["image"])
     report["boxes"] = counted
     said = [
-        {"effect": REFUSED if refused else LEFT_OUT if left_out else WARNING, "text": _plain(text)}
+        {"effect": REFUSED if refused else LEFT_OUT if left_out else WARNING, "text": printable(text)}
         for refused, left_out, text in box_findings(counted)
     ]
-    return said + [{"effect": WARNING, "text": _plain(note)} for note in annotated.notes]
+    return said + [{"effect": WARNING, "text": printable(note)} for note in annotated.notes]
 
 
 def _mask_warnings(source: Source, found: Found, report: dict[str, Any]) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ class Split:
             An unreadable image or mask raises `tf.errors.InvalidArgumentError` when the graph runs.
         labels: int32 (size,) class ids, or uint8 (size, classes) when multi-label; known without decoding.
             uint8 (size, 0) where an image has no label, only a mask.
-        names: where example i comes from (a file path, or "train[17]"), for reports.
+        names: where example i comes from (a file path, or "train[17]"), for reports, printable.
         files: paths when each example is a file of its own, else empty; what a bad-file scan opens.
         arrays: the split in memory, {"image": uint8 (N, H, W, C), `target`: ...}, when all images have one
             shape; None for encoded images. `read` then also takes a vector of indices and gives a batch.
@@ -125,6 +125,11 @@ class Source:
         return next(
             (name for name in ("test", "validation") if name in self.splits and self.splits[name].size), "train"
         )
+
+
+def printable(text: str) -> str:
+    """Return `text` without the half characters that file names in another encoding bring, so that UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def describe(source: Source) -> dict[str, Any]:

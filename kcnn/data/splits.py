@@ -8,7 +8,7 @@ import numpy as np
 
 from kcnn.data.headers import read_file
 from kcnn.data.masks import Coding
-from kcnn.data.source import Split
+from kcnn.data.source import Split, printable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -62,7 +62,7 @@ def file_split(files: Sequence[str], labels: np.ndarray) -> Split:
         size=len(files),
         read=read,
         labels=labels,
-        names=lambda index: files[index],
+        names=lambda index: printable(files[index]),
         files=tuple(files),
         contents=lambda index: read_file(files[index]),
     )
@@ -92,7 +92,7 @@ def mask_split(files: Sequence[str], masks: Sequence[str], coding: Coding) -> Sp
         size=len(files),
         read=read,
         labels=np.zeros((len(files), 0), np.uint8),
-        names=lambda index: files[index],
+        names=lambda index: printable(files[index]),
         files=tuple(files),
         contents=lambda index: read_file(files[index]),
         target="mask",

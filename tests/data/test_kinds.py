@@ -8,6 +8,7 @@ import pytest
 from faults import pictures
 
 from kcnn.data import open_source
+from kcnn.data.source import printable
 from kcnn.data.verify import examine, pixels
 from kcnn.recipe import Data
 
@@ -18,7 +19,7 @@ def corpus(tmp_path_factory):
     goods, bads = pictures.write(folder)
     split = open_source(Data(source=str(folder), validation=0.0)).split("train")
     found = {os.path.basename(example.name): example for example in examine(split)}
-    return {one.name: one for one in (*goods, *bads)}, found, pixels(split)
+    return {printable(one.name): one for one in (*goods, *bads)}, found, pixels(split)
 
 
 def test_there_are_over_a_hundred_kinds(corpus):

@@ -16,6 +16,7 @@ import numpy as np
 
 from kcnn.cli import main
 from kcnn.data import open_source, pipeline, verify
+from kcnn.data.source import printable
 from kcnn.data.splits import file_split
 from kcnn.export.facts import Facts
 from kcnn.recipe import Data, Preprocess
@@ -81,7 +82,7 @@ def _kinds(folder: Path, goods: list[pictures.Good], bads: list[pictures.Bad]) -
     """Return what the scan says wrongly, and pixels that are not as documented."""
     split = open_source(Data(source=str(folder), validation=0.0)).split("train")
     pixels, wrong = verify.pixels(split), []
-    good, bad = ({one.name: one for one in kinds} for kinds in (goods, bads))
+    good, bad = ({printable(one.name): one for one in kinds} for kinds in (goods, bads))
     for example in verify.examine(split):
         name = os.path.basename(example.name)
         if name in bad:
@@ -237,7 +238,7 @@ def _train(folder: Path, work: Path, bads: list[pictures.Bad]) -> dict[str, Any]
         or "data.max_bad_fraction=0.01" not in words["stopped"]
     ):
         wrong.append(f"training beyond the budget said {words['stopped'][-500:]}")
-    if {os.path.basename(one["name"]) for one in listed} != {one.name for one in bads}:
+    if {os.path.basename(one["name"]) for one in listed} != {printable(one.name) for one in bads}:
         wrong.append(f"data_report.json lists {len(listed)} files, not the {len(bads)} bad ones")
     return {"wrong": wrong, "listed": len(listed), **codes}
 
