@@ -56,6 +56,21 @@ def test_transfer_counts_what_both_get_right(digits, digit_nets):
     assert np.isnan(matrix[1, 1])
 
 
+def test_transfer_leaves_out_what_the_attacked_network_gets_wrong():
+    """Network a says 0 of what is dark, b of what is dark in a corner; the attack makes what is not black white."""
+    one, other = (nets.linear(classes=2)[0] for _ in range(2))
+    size = int(np.prod(nets.GRAY.image_shape))
+    for victim, weights in ((one, np.ones(size)), (other, np.eye(size)[0])):
+        victim.model.set_weights([np.stack([-weights, weights], 1), np.zeros(2)])
+    images = np.zeros((3, *nets.GRAY.image_shape), "uint8")
+    images[1:, 1:] = 255  # a errs on these two, b on none
+    attack = lambda aim: aim.result("none", 255.0 * (aim.images + aim.images.max((1, 2, 3), keepdims=True) > 0))  # noqa: E731
+    labels = np.zeros(3, int)
+    assert (one.predict(images) == [0, 1, 1]).all()
+    assert (other.predict(images) == 0).all()
+    np.testing.assert_array_equal(transfer_matrix({"a": one, "b": other}, images, labels, attack), [[0, 0], [0, 2 / 3]])
+
+
 def test_bad_input(digits, digit_nets):
     with pytest.raises(ConfigError, match="eps is -1"):
         robustness_curve(digit_nets["wide"], digits[2], digits[3], fgsm, [-1])
