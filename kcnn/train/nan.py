@@ -278,7 +278,7 @@ def _bad_rows(values: Any) -> tuple[int, ...] | None:
     return None
 
 
-@tf.function  # type: ignore[untyped-decorator]
+@tf.function(autograph=False)  # type: ignore[untyped-decorator]
 def _finite(tensors: list[tf.Tensor]) -> tf.Tensor:
     return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors])
 

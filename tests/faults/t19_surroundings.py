@@ -179,7 +179,7 @@ def _look(row: dict[str, Any], place: Path, log: Path) -> None:
     told = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if log.exists() else []
     row["net"] = sum(line.startswith("net ") for line in told)
     opened = {Path(line.removeprefix("file ")) for line in told if line.startswith("file ")}
-    outside = [p for p in opened if not p.is_relative_to(place) and "__pycache__" not in p.parts and p.exists()]
+    outside = [p for p in opened if not p.is_relative_to(place) and "__pycache__" not in p.parts and p.is_file()]
     outside = [p for p in outside if not p.is_relative_to("/dev") and not p.is_relative_to("/proc")]
     left = [p for p in (place / "home").rglob("*") if p.is_file()]
     outside = [p for p in (*outside, *left) if not CACHES & {*p.parts}]
