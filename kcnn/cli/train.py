@@ -4,6 +4,7 @@ The same command again goes on where the run stopped.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import re
@@ -13,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kcnn.cli.console import Console
-from kcnn.errors import CheckpointError, ConfigError
+from kcnn.errors import CheckpointError, ConfigError, KcnnError
 
 if TYPE_CHECKING:
     from kcnn.recipe import Recipe
 
 HELP = "train, evaluate and export: a recipe, or --data and --model"
-FOLDER_RECIPE, TRANSFER_RECIPE = "folder_mobilenet_v2", "folder_transfer"
+FOLDER_RECIPE, TRANSFER_RECIPE, MASKS_RECIPE = "folder_mobilenet_v2", "folder_transfer", "folder_deeplab"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +109,7 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
     elif args.recipe:
         base = recipes.load(args.recipe, smoke=args.smoke)
     elif args.data and args.model:
-        base = recipes.load(TRANSFER_RECIPE if args.weights else FOLDER_RECIPE, smoke=args.smoke)
+        base = recipes.load(_fitting(args.data, args.weights), smoke=args.smoke)
     else:
         raise ConfigError(
             "train needs a recipe (kcnn train digits_lenet5) or data and a model "
@@ -130,6 +131,16 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
 
         base = resolve(base)
     return recipes.override(base, [*changes, *args.set])
+
+
+def _fitting(data: str, weights: str | None) -> str:
+    """Return the recipe for what `data` holds: masks, or one label an image."""
+    from kcnn.data import open_source
+
+    with contextlib.suppress(KcnnError):  # what is wrong with the data is said where they are opened to be learnt
+        if "mask" in open_source(data).info.keys:
+            return MASKS_RECIPE
+    return TRANSFER_RECIPE if weights else FOLDER_RECIPE
 
 
 def _short(args: argparse.Namespace) -> dict[str, str | None]:

@@ -128,7 +128,7 @@ class Source:
 
 
 def printable(text: str) -> str:
-    """Return `text` without the half characters that file names in another encoding bring, so that UTF-8 can hold it."""
+    """Return `text` in what UTF-8 can hold: file names in another encoding bring half characters."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

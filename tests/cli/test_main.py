@@ -172,6 +172,15 @@ def test_a_run_has_a_name_that_can_be_a_folder(words, name):
 
 
 @pytest.mark.parametrize(
+    ("data", "model", "task"), [("digits", "lenet5", "classification"), ("shapes", "tiny_unet", "segmentation")]
+)
+def test_the_data_decide_what_is_learnt(data, model, task):
+    from kcnn.cli.train import recipe_of
+
+    assert recipe_of(parse(["train", f"--data={data}", f"--model={model}"])).task == task
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["predict", "run", "a.jpg", "--output=a.jpg"], "write over the model or an image"),
