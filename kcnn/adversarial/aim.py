@@ -155,7 +155,7 @@ def check_eps(eps: float, what: str = "eps") -> float:
     number = isinstance(eps, (int, float, np.integer, np.floating)) and not isinstance(eps, bool)
     if not (number and 0 <= eps <= 65_025):  # a NaN fails too
         raise ConfigError(
-            f"{what} is {eps!r} but must be at least 0: it is a distance in pixels, of which 255 is white."
+            f"{what} is {eps!r} but must lie in 0..65025: it is a distance in pixels, of which 255 is white."
         )
     return float(eps)
 

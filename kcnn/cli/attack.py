@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import atomic
 from kcnn.adversarial import ATTACKS
-from kcnn.cli.classifier import class_id, open_classifier
+from kcnn.cli.classifier import check_folder, class_id, open_classifier
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError
 
@@ -62,12 +62,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     settings = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
     _check_settings(args.method, function, settings)
     radii = _radii(args, function)
+    files = list(find_files(args.files))
+    folder = _folder(args, files)
     victim, runner, labels = _open(args.model)
     target = None if args.target is None else class_id(args.target, labels)
-    folder, files = _folder(args), list(find_files(args.files))
     attack = functools.partial(function, **settings)
 
-    report: dict[str, Any] = {"model": args.model, "method": args.method, "settings": settings, "images": []}
+    report: dict[str, Any] = {"model": args.model, "method": args.method, "settings": _all_settings(function, settings)}
+    report["images"] = []
     report |= {"target": labels[target]} if target is not None else {}
     originals: list[np.ndarray] = []
     with console.progress(len(files), args.method) as bar:
@@ -79,7 +81,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 result = attack(victim.aim(images, target=target))
                 _write(folder, result, [rows[row] for row in wanted], labels, len(report["images"]))
             report["images"] += rows
-            _save(folder, report)
+            if originals:  # else an earlier report stays
+                _save(folder, report)
             bar.advance(len(rows))
     if radii and originals:
         with console.progress(len({0.0, *radii}), "robustness curve") as bar:
@@ -100,6 +103,14 @@ def _check_settings(method: str, function: Callable[..., Any], settings: dict[st
     from kcnn.adversarial.aim import check_eps
 
     check_eps(settings.get("eps", 0.0))
+    if settings.get("seed", 0) < 0:
+        raise ConfigError(f"--seed is {settings['seed']} but must be at least 0.")
+
+
+def _all_settings(function: Callable[..., Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return `settings` with the method's own values for those that are not given."""
+    parameters = inspect.signature(function).parameters
+    return {name: settings.get(name, parameters[name].default) for name in SETTINGS if name in parameters}
 
 
 def _radii(args: argparse.Namespace, function: Callable[..., Any]) -> list[float]:
@@ -135,15 +146,13 @@ def _open(model: str) -> tuple["Victim", "Runner", tuple[str, ...]]:
     return Victim(network, recipe.preprocess, BATCH), runner, tuple(info.classes)
 
 
-def _folder(args: argparse.Namespace) -> Path:
+def _folder(args: argparse.Namespace, files: list[str]) -> Path:
     from kcnn.export.runner import is_bundle, newest
 
     if args.output is None and is_bundle(newest(Path(args.model))):
         raise ConfigError(f"{args.model} is a bundle, which stays as it was published; name an --output=FOLDER.")
     folder = Path(args.output) if args.output else Path(args.model) / "attacks" / args.method
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--output={folder} is a file, but pictures need a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder, files)
     return folder
 
 
@@ -248,7 +257,8 @@ def _tell(report: dict[str, Any], folder: Path, as_json: bool, console: Console)
         console.line(f"{sum(row['success'] for row in attacked)} of {len(attacked)} images are answered as wanted")
         for row in report.get("curve", []):
             console.line(f"eps {row['eps']:>6g}  {row['accuracy']:>6.1%} of the answers stand")
-        console.line(f"pictures: {folder}")
+        if attacked:
+            console.line(f"pictures: {folder}")
     for row in failed:
         console.warn(f"{row['file']}: {row['error']}")
     return SOME_FAILED if failed or not attacked else 0

@@ -1,6 +1,6 @@
 """What the verbs that ask a classifier share: opening its run, and reading a class from the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,3 +50,15 @@ def class_id(text: str, labels: Sequence[str]) -> int:
     if int(text) >= len(labels):
         raise ConfigError(f"--target is {text} but there are {len(labels)} classes, 0 to {len(labels) - 1}.")
     return int(text)
+
+
+def check_folder(output: Path, files: Iterable[str]) -> None:
+    """Keep pictures from being written over the images they are made of.
+
+    Raises:
+        ConfigError: `output` is no folder, or the one in which an image lies.
+    """
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output={output} is a file, but pictures need a folder.")
+    if output.resolve() in {Path(file).resolve().parent for file in files}:
+        raise ConfigError(f"--output={output} is the folder of the images, which pictures could replace; name another.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kcnn.cli.classifier import class_id, open_classifier
+from kcnn.cli.classifier import check_folder, class_id, open_classifier
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError
 from kcnn.explain.methods import METHODS, apply, drawn, method
@@ -50,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--layer", help="whose maps the CAM methods weigh (default: the last layer with maps)")
     parser.add_argument("--target", metavar="CLASS", help="number or name of the class (default: the model's answer)")
-    parser.add_argument(
-        "--weights", metavar="WHICH", default="imagenet", help="of a named model: imagenet, file, hf:..."
-    )
+    parser.add_argument("--weights", metavar="WHICH", help="of a named model: imagenet (default), file, hf:...")
     parser.add_argument("--output", metavar="FOLDER", default="explain", help="where pictures land (default: explain)")
     parser.add_argument(
         "--batch_size", type=int, default=16, metavar="N", help="images in memory at once (default: 16)"
@@ -71,9 +69,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     methods = parse_methods(args.method)
     if args.batch_size < 1:
         raise ConfigError(f"--batch_size is {args.batch_size} but must be at least 1.")
-    output = Path(args.output)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"--output={args.output} is a file, but pictures need a folder.")
+    output, files = Path(args.output), list(find_files(args.files))
+    check_folder(output, files)
     opened = open_network(args.model, args.weights)
     if args.gallery:
         return write_gallery(opened, args, console)
@@ -84,7 +81,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise ConfigError(
             f"--layer={args.layer} goes with {', '.join(n for n, m in METHODS.items() if m.takes_layer)}."
         )
-    files = list(find_files(args.files))
     read, used, answers = reader(opened), set[str](), []  # type: ignore[arg-type]  # it reads `preprocess` alone
     left = iter(files)
     with console.progress(len(files), "explaining") as bar:
@@ -101,7 +97,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
                     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
                     atomic.write_bytes(output / name, buffer.getvalue())
                     answers.append({"file": one.file, "picture": name, "size": one.image.shape[:2]} | record)
-            atomic.write_text(output / SUMMARY, json.dumps({"model": args.model, "images": answers}, indent=2) + "\n")
+            if used:  # else an earlier summary stays
+                told = json.dumps({"model": args.model, "images": answers}, indent=2)
+                atomic.write_text(output / SUMMARY, told + "\n")
             bar.advance(len(batch))
     report(answers, output, console, args.json)
     return SOME_FAILED if any("error" in answer for answer in answers) else 0
@@ -122,22 +120,25 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
-def open_network(name: str, weights: str) -> Opened:
+def open_network(name: str, weights: str | None) -> Opened:
     """Open a run or a bundle, or build a named network with weights.
 
     Raises:
         UnknownNameError: neither a folder nor a network.
-        ConfigError: a run of another task than classification.
+        ConfigError: a run of another task than classification, or one and `weights`.
         KcnnError: as `kcnn.train.weights.load_run` or `kcnn.zoo.build`.
     """
     import kcnn
     from kcnn import zoo
 
     if Path(name).is_dir():
+        if weights is not None:
+            raise ConfigError(f"{name} has weights of its own; --weights={weights} goes with a model's name.")
         _, model, recipe, info = open_classifier(name, "heat maps")
         return Opened(model, recipe.preprocess, tuple(info.classes), info.multi_label)
     if "/" in name or Path(name).suffix in (".tflite", ".keras", ".h5"):
         raise ConfigError(f"{name} is no run or bundle; explaining needs the Keras network of one, or a model's name.")
+    weights = weights or "imagenet"
     if name in kcnn.list_models() and weights != "imagenet":
         record = zoo.find(name, weights).preprocess or zoo.preprocess(name)
     else:

@@ -37,7 +37,7 @@ def test_triples_images_and_curve(folder, capsys, tmp_path):
     assert call(folder, "--eps=64", "--steps=5", f"--output={tmp_path}", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report == json.loads((tmp_path / "attack.json").read_text())
-    assert report["settings"] == {"eps": 64.0, "steps": 5}
+    assert report["settings"] == {"eps": 64.0, "steps": 5, "norm": "linf", "restarts": 1, "seed": 0}
     assert [row["eps"] for row in report["curve"]] == [0, 16, 32, 64, 128]
     assert report["curve"][0]["accuracy"] == 1
     assert report["curve"][-1]["accuracy"] < 0.5
@@ -81,6 +81,7 @@ def test_a_table_and_a_bad_file_beside_good_ones(folder, capfd):
     ("words", "said"),
     [
         (("--eps=-1",), "eps is -1"),
+        (("--seed=-1",), "--seed is -1"),
         (("--method=pgdd",), "Did you mean 'pgd'"),
         (("--method=deepfool", "--eps=3"), "--eps is not a setting of deepfool"),
         (("--method=deepfool", "--curve=3"), "looks for the smallest change"),

@@ -71,6 +71,26 @@ def test_every_method_of_the_cam_and_gradient_families_draws(network, photos, tm
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--output=."], "is the folder of the images"), (["--weights=file.h5"], "has weights of its own")],
+)
+def test_images_are_not_written_over_and_no_flag_is_passed_over(network, photos, monkeypatch, words, message, capfd):
+    monkeypatch.chdir(photos)
+    before = (photos / "a.png").read_bytes()
+    assert kcnn(["explain", network, "a.png", *words]) == 2
+    assert message in capfd.readouterr().err
+    assert (photos / "a.png").read_bytes() == before
+
+
+def test_a_call_without_an_image_keeps_the_record_of_the_last(network, photos, tmp_path, capfd):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "explain.json").write_text("{}")
+    assert kcnn(["explain", network, str(photos / "text.jpg"), f"--output={tmp_path / 'out'}"]) == 2
+    assert (tmp_path / "out" / "explain.json").read_text() == "{}"
+    assert "text.jpg" in capfd.readouterr().err
+
+
 def test_a_target_by_name_and_a_layer(network, photos, tmp_path, capfd):
     out = tmp_path / "out"
     words = [str(photos / "a.png"), f"--output={out}", "--method=grad_cam,score_cam", "--layer=stem", "--target=7"]
