@@ -60,7 +60,8 @@ def run(n: int, work: Path) -> Outcome:
         passed=not wrong,
         kcnn=f"{len(goods) + len(bads)} kinds: {len(goods)} decoded, {len(bads)} left out with the right reason, "
         f"{len(wrong)} wrong; {random['decoded']} of {n} random damages decoded alike in 4 ways, {random['refused']} "
-        f"refused by all, {random['served']} served though their header is bad; training skipped {reported['listed']} within the budget, stopped with "
+        f"refused by all, {random['served']} served though their header is bad; training "
+        f"skipped {reported['listed']} within the budget, stopped with "
         f"{reported['stopped']} beyond{forbidden}",
         baseline=theirs["words"],
         figures={"good": len(goods), "bad": len(bads), "wrong": wrong, "random": random, **reported, "keras": theirs},
