@@ -188,7 +188,7 @@ except ResourceError as error:
         env={**os.environ, "PYTHONPATH": package, "TMPDIR": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "no space left" in done.stdout
+    assert "no space is left" in done.stdout
     assert done.stdout.count("\n") == 1, done.stdout  # `find` lists nothing below full/out
 
 
