@@ -23,6 +23,7 @@ def aspp(
     rates: Sequence[int] = RATES,
     name: str = "aspp",
     *,
+    factor: float = 1,
     separable: bool = False,
 ) -> keras.KerasTensor:
     """Return (N, H, W, filters) of a 1x1, a 3x3 at each dilation, and the mean of the whole image.
@@ -32,6 +33,8 @@ def aspp(
         filters: maps of each branch and of the result.
         rates: dilations of the 3x3 convolutions, at least 1.
         name: layers are called `name`_...
+        factor: of all dilations, as another output stride asks for; layers are called by `rates` all the same, so
+            that weights fit at every stride.
         separable: the 3x3 convolutions filter each map alone, and a 1x1 follows (Chen 2018, 1802.02611, section 3.1).
 
     Raises:
@@ -48,7 +51,7 @@ def aspp(
         raise ConfigError(f"{name}: rates are {tuple(rates)} but must be whole numbers of at least 1, as in {RATES}.")
     branches = [_branch(x, filters, 1, 1, f"{name}_point")]
     spread = separable_branch if separable else _branch
-    branches += [spread(x, filters, 3, rate, f"{name}_rate{rate}") for rate in rates]
+    branches += [spread(x, filters, 3, max(1, int(rate * factor)), f"{name}_rate{rate}") for rate in rates]
     local = keras.layers.Concatenate(name=f"{name}_concatenate")(branches)
     local = even_conv(local, filters, 1, 1, f"{name}_project")
     image = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)

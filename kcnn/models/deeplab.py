@@ -118,8 +118,7 @@ def network(
     inputs = image_input(name, image_shape, minimum=32)
     levels, row = trunk(inputs, spec.trunk, stride, spec.changes)
     x = last_conv(levels, spec.top, row) if spec.top else list(levels.values())[-1]
-    rates = [max(1, rate * spec.output_stride // stride) for rate in spec.rates]
-    x = aspp(x, spec.width, rates, separable=spec.separable)
+    x = aspp(x, spec.width, spec.rates, factor=spec.output_stride / stride, separable=spec.separable)
     if spec.skip:
         x = decoder(x, levels[spec.skip], spec)
     if spec.dropout:
