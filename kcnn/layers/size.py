@@ -87,26 +87,29 @@ class CropLike(LikeReference):
     """Leave out what reaches beyond the height and width of a second input.
 
     Args:
-        centred: leave out as much on every side, the odd pixel at the bottom and right; otherwise bottom and right
-            only.
+        offset: rows and columns left out at the top and left; the others go at the bottom and right.
 
-    Input: [maps (N, H, W, C), reference (N, H', W', D)], H >= H' and W >= W'. Output: (N, H', W', C).
+    Input: [maps (N, H, W, C), reference (N, H', W', D)], H >= H' + offset and W >= W' + offset.
+    Output: (N, H', W', C).
 
     Raises:
-        ShapeError: the input is not two maps, or the reference is the larger.
+        ConfigError: `offset` is not a whole number of at least 0.
+        ShapeError: the input is not two maps, or the maps do not reach so far.
     """
 
-    def __init__(self, *, centred: bool = False, **options: Any):
+    def __init__(self, *, offset: int = 0, **options: Any):
         super().__init__(**options)
-        self.centred = centred
+        self.offset = checks.whole(self.name, "offset", offset, least=0)
 
     def build(self, input_shape: list[Shape]) -> None:
-        """Check that the reference is no larger."""
+        """Check that the maps reach far enough."""
         super().build(input_shape)
         maps, reference = input_shape
-        if any(a is not None and b is not None and a < b for a, b in zip(maps[1:3], reference[1:3], strict=True)):
+        pairs = zip(maps[1:3], reference[1:3], strict=True)
+        if any(None not in pair and pair[0] < pair[1] + self.offset for pair in pairs):
+            start = f" from pixel {self.offset} on" if self.offset else ""
             raise ShapeError(
-                f"{self.name}: maps of {maps[1]}x{maps[2]} cannot be cropped to {reference[1]}x{reference[2]}.",
+                f"{self.name}: maps of {maps[1]}x{maps[2]} cannot be cropped to {reference[1]}x{reference[2]}{start}.",
                 expected=reference,
                 actual=maps,
             )
@@ -115,15 +118,11 @@ class CropLike(LikeReference):
         """Return the cropped maps."""
         maps, reference = inputs
         height, width = ops.shape(reference)[1:3]
-        top, left = 0, 0
-        if self.centred:
-            rows, columns = ops.shape(maps)[1:3]
-            top, left = (rows - height) // 2, (columns - width) // 2
-        return maps[:, top : top + height, left : left + width]
+        return maps[:, self.offset : self.offset + height, self.offset : self.offset + width]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""
-        return super().get_config() | {"centred": self.centred}
+        return super().get_config() | {"offset": self.offset}
 
 
 @keras.saving.register_keras_serializable(package="kcnn")
@@ -132,7 +131,7 @@ class PadToMultiple(keras.layers.Layer):
 
     Args:
         multiple: of pixels; what a network halves five times needs 32.
-        least: height and width of the result are at least this multiple.
+        least: height and width of the result are at least `least` times `multiple`.
 
     Input: (N, H, W, C). Output: (N, H', W', C).
 

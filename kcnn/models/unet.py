@@ -36,7 +36,7 @@ SPECS = {
         padding="valid",
         normalise=False,
         dropout=0.5,
-        smallest=188,  # 184 pixels go to the border (figure 1: 572 - 388), and the bottom doubles an even map
+        smallest=188,  # 184 pixels go to the border (figure 1: 572 - 388), and 4 are left of the 8 that are joined
         source="Ronneberger 2015, figure 1",
         params=31_033_045,
     ),
@@ -73,17 +73,20 @@ def network(name: str, spec: UNetSpec, num_classes: int, image_shape: ImageShape
     x = double_conv(x, spec.width << spec.depth, spec, "bottom")
     if spec.dropout:
         x = keras.layers.Dropout(spec.dropout, name="dropout")(x)
+    offset = 0  # of the maps on the way up, in pixels of those on the way down
     for level in reversed(range(spec.depth)):
         stage, skip = f"up{level + 1}", skips[level]
+        offset = 2 * (offset + 2)  # two unpadded 3x3 take two pixels on every side
         x = keras.layers.Conv2DTranspose(
             spec.width << level, 2, 2, kernel_initializer="he_uniform", name=f"{stage}_transposed"
         )(x)
         if spec.padding == "valid":
-            skip = CropLike(centred=True, name=f"{stage}_crop")([skip, x])
+            skip = CropLike(offset=offset, name=f"{stage}_crop")([skip, x])
         else:  # a map of odd size was halved upwards
             x = CropLike(name=f"{stage}_crop")([x, skip])
         x = keras.layers.Concatenate(name=f"{stage}_join")([skip, x])
         x = double_conv(x, spec.width << level, spec, stage)
+        offset += 2
     return keras.Model(inputs, scores(x, name, num_classes), name=name)
 
 
@@ -95,9 +98,9 @@ def build(name: str, *, num_classes: int = 21, image_shape: ImageShape = (None, 
         num_classes: scores of each pixel.
         image_shape: (height, width, channels); height and width at least the row's `smallest`, or None.
 
-    Returns: `keras.Model` from (N, H, W, C) images to (N, H, W, num_classes) logits; of `unet_valid` the logits are
-        those of the pixels in the middle, 184 fewer in height and width where all maps that are halved have an even
-        size (as at 572 pixels), else up to 30 fewer still.
+    Returns: `keras.Model` from (N, H, W, C) images to (N, H, W, num_classes) logits; of `unet_valid` the logits begin
+        at pixel (92, 92) and end 92 before the border where all maps that are halved have an even size (as at 572
+        pixels), else up to 15 earlier still.
 
     Raises:
         ShapeError: height or width below that.

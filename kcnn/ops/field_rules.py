@@ -180,7 +180,7 @@ def _resize_like(call: Call, sizes: Sizes) -> tuple[Link, ...]:
 def _crop_like(call: Call, sizes: Sizes) -> tuple[Link, ...]:
     links = []
     for size, wanted in zip(sizes, _outputs(call), strict=True):
-        before = (size - wanted) // 2 if call.layer.centred else 0
+        before = call.layer.offset
         links.append(shifted(size, -before, before + wanted - size))
     return tuple(links)
 

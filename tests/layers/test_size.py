@@ -63,8 +63,8 @@ def test_padding_and_cropping_by_hand():
     assert not padded[:, :, 9:].any()
     np.testing.assert_array_equal(CropLike()([padded, maps[..., :1]]), maps)
     assert PadToMultiple(4, least=3)(maps).shape == (2, 12, 12, 2)
-    middle = np.asarray(CropLike(centred=True)([maps, np.zeros((2, 2, 4, 1))]))
-    np.testing.assert_array_equal(middle, maps[:, 1:3, 2:6])
+    middle = np.asarray(CropLike(offset=1)([maps, np.zeros((2, 2, 4, 1))]))
+    np.testing.assert_array_equal(middle, maps[:, 1:3, 1:5])
 
 
 def joined(height=None, width=None) -> keras.Model:
@@ -89,9 +89,9 @@ def test_receptive_field_reads_the_maps_and_not_the_reference():
     model = joined(9, 9)
     assert ledger(model)[-1].size == (8, 8)
     assert unit_box(model, "cropped", (4, 5)) == (0, 0, 8, 8)
-    centred = keras.Input((9, 9, 1))
-    x = CropLike(centred=True, name="middle")([centred, keras.layers.MaxPooling2D(2, name="pool")(centred)])
-    assert unit_box(keras.Model(centred, x), "middle", (0, 1)) == (2, 3, 3, 4)
+    image = keras.Input((9, 9, 1))
+    x = CropLike(offset=2, name="middle")([image, keras.layers.MaxPooling2D(2, name="pool")(image)])
+    assert unit_box(keras.Model(image, x), "middle", (0, 1)) == (2, 3, 3, 4)
 
 
 @pytest.mark.parametrize("layer", [ResizeLike, CropLike])
@@ -103,6 +103,8 @@ def test_one_map_is_refused(layer):
 def test_a_larger_reference_is_refused():
     with pytest.raises(ShapeError, match="maps of 4x5 cannot be cropped to 6x5"):
         CropLike()([keras.Input((4, 5, 1)), keras.Input((6, 5, 1))])
+    with pytest.raises(ShapeError, match="maps of 6x8 cannot be cropped to 6x5 from pixel 2 on"):
+        CropLike(offset=2)([keras.Input((6, 8, 1)), keras.Input((6, 5, 1))])
 
 
 @pytest.mark.parametrize("value", [0, 1.5, True])
