@@ -126,8 +126,15 @@ class Keeper(keras.callbacks.Callback):
             self._drawing += time.monotonic() - begun
 
     def _save(self) -> None:
+        """Begin to write a checkpoint.
+
+        Raises:
+            NotFinite: a weight, slot or statistic is not.
+        """
         state, train = self._state, self._recipe.train
         tensors = snapshot(self.model)
+        if state.step_in_epoch == 0:  # what metrics hold then is validation's, over with, and may be infinite
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("metrics/")}
         broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if broken:
             raise NotFinite(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite", state.step)

@@ -209,8 +209,8 @@ def inspect(model: keras.Model, batch: Any) -> Finding | None:
         model: compiled, at the step before.
         batch: (inputs, targets) or (inputs, targets, sample weights).
     """
-    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
-    for what, part in (("input", x), ("target", y), ("sample weight", weights)):
+    x, y, shares = keras.utils.unpack_x_y_sample_weight(batch)
+    for what, part in (("input", x), ("target", y), ("sample weight", shares)):
         if (rows := _bad_rows(part)) is not None:
             return Finding(what, rows=rows)
     with _unchanged(model), _watched(model) as seen:
@@ -218,7 +218,7 @@ def inspect(model: keras.Model, batch: Any) -> Finding | None:
             outputs = model(x, training=True)
             if seen:
                 return seen[0]
-            loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weights, training=True)
+            loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=shares, training=True)
         if _bad_rows(loss) is not None:
             return Finding("loss")
         weights = model.trainable_weights

@@ -234,8 +234,8 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
             )
         except NotFinite:
             writer.wait()
-            if recipe.train.on_nan == "rollback" and (saved := checkpoint.steps(run.checkpoints)):
-                signals.answer(saved[0], run.path)
+            if recipe.train.on_nan == "rollback":  # which forgets the steps since then, or since the start
+                signals.answer(max(checkpoint.steps(run.checkpoints), default=0), run.path)
             raise
         finally:
             board.on_train_end()

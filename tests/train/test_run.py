@@ -208,6 +208,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path, run_toy, r
         run_toy(tmp_path / "run")
     assert "step 10 is finite and kept" in str(caught.value)
     assert "train.learning_rate (it is 0.05)" in str(caught.value)
+    assert "all was finite when steps 11 to 13 were trained again" in str(caught.value)  # the search ruins nothing
     assert_newest_is_finite(tmp_path / "run", 10)
 
 
@@ -307,6 +308,26 @@ def test_a_full_disk_stops_with_exit_3_and_the_run_goes_on_later(tmp_path, run_t
     assert_equal_runs(run_toy(tmp_path / "run"), finished)
 
 
+@pytest.mark.parametrize("signalled", [True, False])
+def test_what_a_signal_or_the_end_saves_must_succeed_even_with_warn(tmp_path, run_toy, lines, monkeypatch, signalled):
+    def full(*arguments):
+        raise ResourceError("no space left on its disk")
+
+    original = callbacks.Keeper.on_train_batch_end
+
+    def step(keeper, batch, logs=None):
+        if keeper._state.step == 7 and signalled:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(keeper, batch, logs)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    monkeypatch.setattr(callbacks.Keeper, "on_train_batch_end", step)
+    with pytest.raises(ResourceError, match="no space left"):
+        run_toy(tmp_path / "run", epochs=1, checkpoint_steps=3, on_save_error="warn")
+    assert [text for text in lines.warnings if "Training goes on" in text]
+    assert any(text.startswith("epoch 1/1") for text in lines.notes) != signalled
+
+
 @pytest.mark.parametrize("stop", [0, 13])
 def test_a_signal_after_the_last_step_of_a_fit_is_answered(tmp_path, run_toy, crash_at, monkeypatch, finished, stop):
     """While TensorBoard is flushed the last step is saved; a resume in mid-epoch would begin the next fit then."""
@@ -339,7 +360,7 @@ def test_state_json_holds_the_place_in_the_run(finished):
     assert len(saved["history"]) == 2
     assert saved["seconds"] > 0
     tensors = safetensors.numpy.load_file(finished / "checkpoints" / f"{20:09d}" / "state.safetensors")
-    assert {name.partition("/")[0] for name in tensors} == {"model", "optimizer", "metrics"}
+    assert {name.partition("/")[0] for name in tensors} == {"model", "optimizer"}  # metrics in mid-epoch only
 
 
 def test_an_unfinished_run_cannot_be_loaded(tmp_path, run_toy, crash_at):
