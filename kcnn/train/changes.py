@@ -107,8 +107,8 @@ def compare_data(run: RunDir, step: int, old: str, new: str) -> None:
 def compare_surroundings(run: RunDir, console: "Console") -> None:
     """Tell in which versions, devices and settings this process differs from the one that wrote env.json."""
     try:
-        before = json.loads(run.env.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        before = dict(json.loads(run.env.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         console.warn(f"{run.env} cannot be read, so nobody knows what versions the run was begun with.")
         return
     changed = _differences(before, json.loads(json.dumps(environment())))
