@@ -1,4 +1,4 @@
-"""What every layer checks before it is built: whole numbers and (N, H, W, C) maps."""
+"""What layers check before they are built: whole numbers, (N, H, W, C) maps, and two of these."""
 
 from typing import Any
 
@@ -30,3 +30,19 @@ def maps(layer: str, shape: Any) -> tuple[int | None, ...]:
             actual=shape,
         )
     return tuple(shape)
+
+
+def two_maps(layer: str, shapes: Any, names: str) -> tuple[tuple[int | None, ...], ...]:
+    """Return the shapes of two maps, each as `maps`; `names` says what they are, as in "[maps, reference]".
+
+    Raises:
+        ShapeError: there are not two, or one is not of maps.
+    """
+    pair = isinstance(shapes, (list, tuple)) and len(shapes) == 2
+    if not pair or not all(isinstance(shape, (list, tuple)) for shape in shapes):
+        raise ShapeError(
+            f"{layer}: the input must be two maps, {names}, but has shape {shapes}.",
+            expected="[(N, H, W, C), (N, H', W', D)]",
+            actual=shapes,
+        )
+    return maps(layer, shapes[0]), maps(layer, shapes[1])

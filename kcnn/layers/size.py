@@ -23,15 +23,7 @@ class LikeReference(keras.layers.Layer):
 
     def build(self, input_shape: list[Shape]) -> None:
         """Check that there are two maps; there are no weights."""
-        pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
-        if not pair or not all(isinstance(shape, (list, tuple)) for shape in input_shape):
-            raise ShapeError(
-                f"{self.name}: the input must be two maps, [maps, reference], but has shape {input_shape}.",
-                expected="[(N, H, W, C), (N, H', W', D)]",
-                actual=input_shape,
-            )
-        for shape in input_shape:
-            checks.maps(self.name, shape)
+        checks.two_maps(self.name, input_shape, "[maps, reference]")
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """Return (N, H', W', C)."""

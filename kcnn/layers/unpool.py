@@ -15,8 +15,24 @@ from kcnn.layers import checks
 Shape = tuple[int | None, ...]
 
 
+class Squares(keras.layers.Layer):
+    """What all have in common: squares of `size` x `size` pixels."""
+
+    def __init__(self, size: int = 2, **options: Any):
+        super().__init__(**options)
+        self.size = checks.whole(self.name, "size", size)
+
+    def build(self, input_shape: Shape) -> None:
+        """Check the shape; there are no weights."""
+        checks.maps(self.name, input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return super().get_config() | {"size": self.size}
+
+
 @keras.saving.register_keras_serializable(package="kcnn")
-class MaxPoolingWithPositions(keras.layers.Layer):
+class MaxPoolingWithPositions(Squares):
     """Max pooling that also says where each maximum stood (Zeiler 2013, 1311.2901, section 2.1, its "switches").
 
     Windows do not overlap; rows and columns that fill none are dropped. Of equal maxima the first in reading order is
@@ -39,14 +55,6 @@ class MaxPoolingWithPositions(keras.layers.Layer):
         (3.0, 2)
     """
 
-    def __init__(self, size: int = 2, **options: Any):
-        super().__init__(**options)
-        self.size = checks.whole(self.name, "size", size)
-
-    def build(self, input_shape: Shape) -> None:
-        """Check the shape; there are no weights."""
-        checks.maps(self.name, input_shape)
-
     def call(self, inputs: Any) -> tuple[Any, Any]:
         """Return (maxima, positions)."""
         ends = [length // self.size * self.size for length in ops.shape(inputs)[1:3]]
@@ -67,30 +75,14 @@ class MaxPoolingWithPositions(keras.layers.Layer):
         shape = (batch, *(None if side is None else side // self.size for side in sides), channels)
         return keras.KerasTensor(shape, self.compute_dtype), keras.KerasTensor(shape, "int32")
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments."""
-        return super().get_config() | {"size": self.size}
 
-
-class Unpooling(keras.layers.Layer):
-    """What both have in common: each input pixel becomes a square of `size` x `size`."""
-
-    def __init__(self, size: int = 2, **options: Any):
-        super().__init__(**options)
-        self.size = checks.whole(self.name, "size", size)
-
-    def build(self, input_shape: Shape) -> None:
-        """Check the shape; there are no weights."""
-        checks.maps(self.name, input_shape)
+class Unpooling(Squares):
+    """What both ways back have in common: each input pixel becomes a square."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (N, H * size, W * size, C)."""
         batch, *sides, channels = input_shape
         return batch, *(None if side is None else side * self.size for side in sides), channels
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments."""
-        return super().get_config() | {"size": self.size}
 
 
 @keras.saving.register_keras_serializable(package="kcnn")
@@ -116,14 +108,7 @@ class MaxUnpooling(Unpooling):
 
     def build(self, input_shape: list[Shape]) -> None:
         """Check that both shapes agree."""
-        pair = isinstance(input_shape, (list, tuple)) and len(input_shape) == 2
-        if not pair or not all(isinstance(shape, (list, tuple)) for shape in input_shape):
-            raise ShapeError(
-                f"{self.name}: the input must be two maps, [values, positions], but has shape {input_shape}.",
-                expected="[(N, H, W, C), (N, H, W, C)]",
-                actual=input_shape,
-            )
-        values, positions = (checks.maps(self.name, shape) for shape in input_shape)
+        values, positions = checks.two_maps(self.name, input_shape, "[values, positions]")
         if any(None not in pair and pair[0] != pair[1] for pair in zip(values, positions, strict=True)):
             raise ShapeError(
                 f"{self.name}: values have shape {values} but positions {positions}; give the positions of the pooling "
