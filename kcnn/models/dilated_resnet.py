@@ -6,7 +6,6 @@ Departures: the scores are enlarged by resizing, the paper's by a fixed bilinear
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import keras
 
@@ -21,11 +20,10 @@ SMOOTHING = 2  # the last levels, without shortcuts
 
 @dataclass(frozen=True, kw_only=True)
 class DRNSpec:
-    """One row of figure 5: a 7x7, then eight levels of blocks."""
+    """One row of figure 5: a 7x7, then eight levels of basic blocks."""
 
     repeats: tuple[int, ...]  # blocks of each level
     widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 512, 512)
-    block: Literal["basic", "bottleneck"] = "basic"  # of levels 3 to 6
     source: str
     params: int  # trainable, 21 classes, RGB
 
@@ -49,11 +47,10 @@ def features(inputs: keras.KerasTensor, spec: DRNSpec) -> dict[str, keras.KerasT
     x = relu(batch_norm(even_conv(inputs, spec.widths[0], 7, 1, "stem"), "stem"), "stem")
     levels, level = {}, 0
     for index, (repeats, width) in enumerate(zip(spec.repeats, spec.widths, strict=True)):
-        smoothing = index >= len(STRIDES) - SMOOTHING
         row = ResNetSpec(
-            block=spec.block if 2 <= index < len(STRIDES) - SMOOTHING else "basic",
+            block="basic",
             repeats=(repeats,),
-            shortcut="none" if smoothing else "project",
+            shortcut="none" if index >= len(STRIDES) - SMOOTHING else "project",
             source=spec.source,
             params=0,
         )
