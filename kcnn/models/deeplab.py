@@ -3,6 +3,7 @@
 Papers: Chen 2017 (1706.05587), section 3; Chen 2018 (1802.02611), section 3.1 and figure 2.
 The V3 rows are torchvision's, one 3x3 after the pyramid included, which the paper has not; their auxiliary classifier
 is left out. `output_stride` is theirs too: 8 on ResNets, 16 on MobileNetV3, whose rates nevertheless are those of 8.
+Departures of all rows: no multi-grid, the paper's larger dilations inside the last block (Chen 2017, section 3.2.1).
 Departures of the V3+ rows: the Xception is Chollet's, not the "aligned" one of section 3.2, so its unpadded stem moves
 the maps by about a pixel; MobileNets and EfficientNet-Lite have the whole pyramid and decoder, in separable form, where
 the authors' release leaves both out for MobileNetV2. Maps are enlarged with pixels as squares (`ResizeLike`), not with
@@ -142,8 +143,8 @@ def build(
         name: a row of `SPECS`.
         num_classes: scores of each pixel.
         image_shape: (height, width, channels); height and width at least 32 pixels, or None.
-        output_stride: 8 or 16, with the same weights; default the row's. 8 costs about four times 16 and segments
-            somewhat better (Chen 2017, table 5).
+        output_stride: 8 or 16, with the same weights; default the row's. 8 takes 2.3 (V3+ on MobileNetV2) to 3.3 times
+            (V3 on ResNet-50) the multiply-adds of 16 and segments somewhat better (Chen 2017, section 4.2).
 
     Returns: `keras.Model` from (N, H, W, C) images, as the classifier of the trunk takes them, to
         (N, H, W, num_classes) logits.
