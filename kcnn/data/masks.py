@@ -19,7 +19,7 @@ IGNORE = 255
 MOST_CLASSES = 254
 _UNKNOWN = 254  # in tables: a value that no class has
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PALETTE = 3  # colour type of a PNG; 0 gray, 2 RGB, 4 gray and alpha, 6 RGBA
+_PALETTE, _GRAY = 3, (0, 4)  # colour types of a PNG; gray without and with alpha, 2 and 6 are RGB
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,16 @@ class Coding:
         """
         import tensorflow as tf
 
+        def by_value() -> tf.Tensor:
+            return tf.gather(self.table(), tf.cast(indices(contents), tf.int32))
+
+        def by_colour() -> tf.Tensor:
+            return self._of_colours(tf.io.decode_png(contents, channels=3))
+
         if not self.colours:
-            return self._known(tf.gather(self.table(), tf.cast(indices(contents), tf.int32)))
-        by_value = lambda: tf.gather(self.table(), tf.cast(indices(contents), tf.int32))  # noqa: E731
-        by_colour = lambda: self._of_colours(tf.io.decode_png(contents, channels=3))  # noqa: E731
-        return self._known(tf.cond(_byte(contents, 25) % 4 == 0, by_value, by_colour))
+            return self._known(by_value())
+        gray = tf.reduce_any(_byte(contents, 25) == _GRAY)
+        return self._known(tf.cond(gray, by_value, by_colour))
 
     def table(self) -> np.ndarray:
         """Return uint8 (256,): value in the file -> class id."""
@@ -94,7 +99,7 @@ def indices(contents: "tf.Tensor") -> "tf.Tensor":
     starts = tf.strings.substr(contents, 0, 8) == _PNG
     fine = [
         tf.debugging.Assert(starts, ["the mask is no PNG"]),
-        tf.debugging.Assert(tf.reduce_any(kind == (0, _PALETTE, 4)), ["the mask holds colours, not ids"]),
+        tf.debugging.Assert(tf.reduce_any(kind == (*_GRAY, _PALETTE)), ["the mask holds colours, not ids"]),
     ]
     with tf.control_dependencies(fine):
         gray = tf.cond(kind == _PALETTE, lambda: _as_gray(contents), lambda: contents)

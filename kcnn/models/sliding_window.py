@@ -17,6 +17,7 @@ import numpy as np
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.models.common import ImageShape, dilated_pool, image_input, relu
 from kcnn.models.dense import scores
+from kcnn.ops.cost import ledger, totals
 
 WIDEST_BATCH = 512  # patches at a time
 
@@ -166,8 +167,6 @@ def costs(name: str, height: int, width: int) -> dict[str, int]:
         >>> print(f"{found['patches'] / found['whole']:.0f} times as many multiply-adds")
         413 times as many multiply-adds
     """
-    from kcnn.ops.cost import ledger, totals
-
     model = build(name, image_shape=(height, width, 3))
     return {
         "patches": height * width * totals(ledger(patch_classifier(model)))["macs"],

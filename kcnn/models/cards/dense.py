@@ -68,15 +68,6 @@ WORKS = {
         advantages=("Any trained classifier fits below.", "Sees several scales without resizing the image."),
         disadvantages=("Maps at stride 8 make a ResNet several times as slow.", "Borders are those of stride 8."),
     ),
-    "deeplab": Work(
-        year=2018,
-        title="Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation",
-        authors="L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam",
-        where="arXiv 1802.02611, ECCV 2018",
-        novelty=("DeepLabV3 with a small decoder that joins an early level.", "Separable convolutions throughout."),
-        advantages=("Sharper borders than V3's.", "On MobileNets it runs on phones."),
-        disadvantages=("Two convolutions at stride 4 are a good part of its time.",),
-    ),
     "dilated_resnet": Work(
         year=2017,
         title="Dilated Residual Networks",
@@ -89,6 +80,15 @@ WORKS = {
         advantages=("A better classifier than ResNet of equal depth, and a segmenter as it is.",),
         disadvantages=("Maps at stride 8 in all deep levels cost time and memory.",),
         notes=("The counts in the paper are of 1,000 classes: 21,126,584 for DRN-C-26, 31,234,744 for DRN-C-42.",),
+    ),
+    "deeplab": Work(
+        year=2018,
+        title="Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation",
+        authors="L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam",
+        where="arXiv 1802.02611, ECCV 2018",
+        novelty=("DeepLabV3 with a small decoder that joins an early level.", "Separable convolutions throughout."),
+        advantages=("Sharper borders than V3's.", "On MobileNets it runs on phones."),
+        disadvantages=("Two convolutions at stride 4 are a good part of its time.",),
     ),
     "lraspp": Work(
         year=2019,
