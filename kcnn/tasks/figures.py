@@ -1,15 +1,22 @@
 """Pictures that reports of several tasks show, as matplotlib figures without global state."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from kcnn import atomic
+from kcnn.data.masks import IGNORE
+from kcnn.figure import Figure
+from kcnn.tasks.drawing import SHADE, palette
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Info
 
 INK, MUTED, BLUE, RED, GREEN = "#1f2430", "#8a8f99", "#2f6db3", "#c23b3b", "#2e7d4f"
 COUNTS_UP_TO = 25  # with more classes the cells are too small for numbers
@@ -17,6 +24,7 @@ LARGEST_COUNT = 9_999  # longer numbers do not fit into a cell
 NAMES_UP_TO = 130  # with more classes only every n-th is named
 PAIRS_SHOWN = 18
 GRID_IMAGES = 16
+COLOURS_NAMED = 40  # classes in the legend of masks
 DPI = 120
 
 
@@ -124,6 +132,26 @@ def image_grid(
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     return figure
+
+
+def name_colours(figure: Figure, masks: Iterable[np.ndarray], info: "Info") -> None:
+    """Put the colours and names of the classes in some masks below `figure`.
+
+    The `COLOURS_NAMED` classes with the most pixels, in the order of their ids; then what is ignored, where some is.
+
+    Args:
+        figure: with constrained layout, which makes room.
+        masks: uint8 class ids and 255, any shapes.
+        info: class names and palette.
+    """
+    counts = sum(np.bincount(np.ravel(mask), minlength=256) for mask in masks)
+    largest = np.argsort(-counts[: len(info.classes)], kind="stable")[:COLOURS_NAMED]
+    colours = np.asarray(palette(info)) / 255
+    handles = [Patch(color=colours[i], label=short(info.classes[i])) for i in sorted(largest) if counts[i]]
+    if counts[IGNORE]:
+        handles.append(Patch(color="black", alpha=SHADE, label="ignored"))
+    columns = max(1, int(figure.get_figwidth() / 1.6))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def short(name: str, limit: int = 22) -> str:

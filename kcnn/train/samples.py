@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from kcnn import atomic
-from kcnn.data.masks import default_palette
 from kcnn.data.source import Info
 from kcnn.recipe import Preprocess
-from kcnn.tasks.drawing import paint
+from kcnn.tasks.drawing import paint, palette
 
 
 def pixels(inputs: np.ndarray, record: Preprocess) -> np.ndarray:
@@ -23,7 +22,9 @@ def pixels(inputs: np.ndarray, record: Preprocess) -> np.ndarray:
 
 
 def draw_samples(path: Path, batch: Any, record: Preprocess, info: Info, count: int = 32) -> None:
-    """Draw the first `count` images of a batch as a PNG grid, with class names or masks where the targets tell them.
+    """Draw the first `count` images of a batch as a PNG grid, with class names where the targets tell them.
+
+    Masks are laid over the images, a legend below names their colours.
 
     Args:
         path: the file to write.
@@ -33,13 +34,14 @@ def draw_samples(path: Path, batch: Any, record: Preprocess, info: Info, count: 
             counts, and of the inputs' (N, H, W) class ids of pixels.
         count: at most this many images.
     """
-    from matplotlib.figure import Figure
+    from kcnn.figure import Figure
+    from kcnn.tasks.figures import name_colours
 
     images, targets = pixels(batch[0][:count], record), np.asarray(batch[1])[:count]
     titles = _titles(targets, info.classes)
-    if targets.dtype == np.uint8 and targets.shape == images.shape[:3]:
-        colours = info.palette or default_palette(len(info.classes))
-        images = np.stack([paint(*pair, colours) for pair in zip(images, targets, strict=True)])
+    masked = targets.dtype == np.uint8 and targets.shape == images.shape[:3]
+    if masked:
+        images = np.stack([paint(*pair, palette(info)) for pair in zip(images, targets, strict=True)])
     columns = min(8, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.2 * columns, 1.4 * rows), dpi=110, layout="constrained")
@@ -48,6 +50,8 @@ def draw_samples(path: Path, batch: Any, record: Preprocess, info: Info, count: 
     for axis, image, title in zip(axes, images, titles, strict=False):
         axis.imshow(image, interpolation="nearest")
         axis.set_title(title, fontsize=7, pad=2)
+    if masked:
+        name_colours(figure, targets, info)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     atomic.write_bytes(path, content.getvalue())

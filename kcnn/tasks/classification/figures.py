@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from kcnn.figure import Figure
 from kcnn.tasks.classification.scores import BINS, Reliability
 from kcnn.tasks.figures import BLUE, INK, MUTED, RED, short
 

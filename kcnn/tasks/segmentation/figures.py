@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from kcnn.explain.draw import pixels, sheet
-from kcnn.tasks.figures import BLUE, INK, MUTED, short
-from kcnn.tasks.segmentation.predictions import overlay, palette
+from kcnn.figure import Figure
+from kcnn.tasks.figures import BLUE, INK, MUTED, name_colours, short
+from kcnn.tasks.segmentation.predictions import overlay
 
 if TYPE_CHECKING:
     from kcnn.data.source import Info
@@ -24,7 +23,8 @@ def gallery(
     """Draw images beside their true and their predicted classes.
 
     Args:
-        examples: (name, image, true mask, predicted mask, mean IoU) each.
+        examples: (name, uint8 (H, W, 1 or 3) image, true mask, predicted mask, mean IoU 0..1) each; masks are uint8
+            (H, W). At least one.
         info: class names and palette.
         title: above the picture.
     """
@@ -35,10 +35,7 @@ def gallery(
         rows.append([thin, *(overlay(thin, mask[::step, ::step], info) for mask in masks)])
         titles.append(["image", "true", f"predicted, mean IoU {score:.0%}"])
     figure = sheet(rows, titles, [short(name) for name, *_ in examples])
-    seen = sorted({int(i) for _, _, *pair, _ in examples for mask in pair for i in np.unique(mask)})
-    colours = np.asarray(palette(info)) / 255
-    handles = [Patch(color=colours[i], label=short(info.classes[i])) for i in seen if i < len(info.classes)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    name_colours(figure, (mask for _, _, *pair, _ in examples for mask in pair), info)
     figure.suptitle(title, fontsize=12, color=INK)
     return figure
 
