@@ -1,11 +1,12 @@
 """What an attack is to change, and what came of it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kcnn.errors import ConfigError
+from kcnn.ops.arithmetic import is_real
 
 if TYPE_CHECKING:
     from kcnn.adversarial.victim import Victim
@@ -146,26 +147,25 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def check_aim(aim: Any) -> Aim:
+    """Return `aim`.
+
+    Raises:
+        ConfigError: it is something else, such as the images themselves.
+    """
+    if not isinstance(aim, Aim):
+        raise ConfigError(f"aim is {aim!r:.80} but must be what Victim.aim(images, labels) returns.")
+    return aim
+
+
 def check_eps(eps: float, what: str = "eps") -> float:
     """Return `eps` as a float.
 
     Raises:
         ConfigError: it is no number, negative, not finite, or above 255 * 255 pixels.
     """
-    number = isinstance(eps, (int, float, np.integer, np.floating)) and not isinstance(eps, bool)
-    if not (number and 0 <= eps <= 65_025):  # a NaN fails too
+    if not (is_real(eps) and 0 <= eps <= 65_025):
         raise ConfigError(
             f"{what} is {eps!r} but must lie in 0..65025: it is a distance in pixels, of which 255 is white."
         )
     return float(eps)
-
-
-def check_count(what: str, value: int, least: int = 1) -> int:
-    """Return `value`.
-
-    Raises:
-        ConfigError: it is no whole number, or below `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigError(f"{what} is {value!r} but must be a whole number of at least {least}.")
-    return int(value)

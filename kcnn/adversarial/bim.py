@@ -1,7 +1,8 @@
 """The basic iterative method (Kurakin 2017, 1607.02533, section 2.2)."""
 
-from kcnn.adversarial.aim import Aim, Attacked, check_count, check_eps
+from kcnn.adversarial.aim import Aim, Attacked, check_aim, check_eps
 from kcnn.adversarial.climb import ascend
+from kcnn.ops.arithmetic import whole
 
 
 def bim(aim: Aim, *, eps: float = 8.0, step: float | None = None, steps: int = 10) -> Attacked:
@@ -16,6 +17,6 @@ def bim(aim: Aim, *, eps: float = 8.0, step: float | None = None, steps: int = 1
     Raises:
         ConfigError: eps or step is negative, steps below 1; no finite gradient reaches the pixels.
     """
-    eps, steps = check_eps(eps), check_count("steps", steps)
+    aim, eps, steps = check_aim(aim), check_eps(eps), whole("steps", steps, 1)
     step = 2.5 * eps / steps if step is None else check_eps(step, "step")
     return aim.result("bim", ascend(aim, aim.images, eps=eps, step=step, steps=steps), eps)

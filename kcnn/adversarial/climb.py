@@ -17,7 +17,7 @@ NORMS = ("linf", "l2")
 
 def check_norm(norm: str) -> None:
     """Raise ConfigError unless `norm` is one of `NORMS`."""
-    if norm not in NORMS:
+    if not isinstance(norm, str) or norm not in NORMS:
         raise ConfigError(f"norm is {norm!r} but must be one of {', '.join(NORMS)}.")
 
 

@@ -1,12 +1,12 @@
 """How accuracy falls with eps, and how far examples made against one network fool another."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kcnn.adversarial.aim import Attacked, check_eps
-from kcnn.adversarial.victim import Victim
+from kcnn.adversarial.victim import Victim, check_victim
 from kcnn.errors import ConfigError
 
 Attack = Callable[..., Attacked]  # (aim, eps=...) -> Attacked, such as pgd or functools.partial(pgd, steps=40)
@@ -54,8 +54,11 @@ def curve_so_far(
     victim: Victim, images: np.ndarray, labels: np.ndarray, attack: Attack, eps: Sequence[float]
 ) -> Iterator[Curve]:
     """Yield `robustness_curve` after each eps, up to there, so that what is measured can be kept at once."""
+    if isinstance(eps, str) or not isinstance(eps, Iterable):
+        raise ConfigError(f"eps is {eps!r:.80} but must be several distances in pixels, as in [1, 2, 4, 8].")
     radii = sorted({0.0, *(check_eps(value) for value in eps)})
-    aim = victim.aim(images, labels)
+    aim = check_victim(victim).aim(images, labels)
+    _check_attack(attack)
     standing = np.flatnonzero(victim.predict(aim.images) == aim.labels)
     counts = [len(standing)]
     yield Curve(np.array(radii[:1]), np.array(counts) / len(images))
@@ -83,9 +86,12 @@ def transfer_matrix(
     Raises:
         ConfigError: fewer than two networks; or as the attack and `Victim.aim`.
     """
+    if not isinstance(victims, Mapping):
+        raise ConfigError(f"victims are {victims!r:.80} but must be name -> Victim.")
     if len(victims) < 2:
         raise ConfigError(f"transfer needs at least two networks, got {len(victims)}.")
-    aims = [victim.aim(images, labels) for victim in victims.values()]  # checks them all before work starts
+    _check_attack(attack)
+    aims = [check_victim(victim).aim(images, labels) for victim in victims.values()]  # all, before work starts
     right = [aim.victim.predict(aim.images) == aim.labels for aim in aims]
     matrix = np.full((len(aims), len(aims)), np.nan)
     for row, aim in enumerate(aims):
@@ -95,3 +101,8 @@ def transfer_matrix(
             if both.any():
                 matrix[row, column] = (other.victim.predict(made[both]) != aim.labels[both]).mean()
     return matrix
+
+
+def _check_attack(attack: Attack) -> None:
+    if not callable(attack):
+        raise ConfigError(f"attack is {attack!r:.80} but must be a function, such as kcnn.adversarial.pgd.pgd.")

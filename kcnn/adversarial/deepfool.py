@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from kcnn.adversarial.aim import Aim, Attacked, check_count
+from kcnn.adversarial.aim import Aim, Attacked, check_aim
 from kcnn.adversarial.victim import weighted_sum
 from kcnn.errors import ConfigError
+from kcnn.ops.arithmetic import is_real, whole
 
 NUDGE = 1e-4  # pixels added to each step, so that a point on the border itself moves; the authors' code does so too
 LONGER = 20  # times a change is lengthened at most; 1.25**20 is 87
@@ -26,15 +27,16 @@ def deepfool(aim: Aim, *, overshoot: float = 0.02, steps: int = 50, candidates: 
     Raises:
         ConfigError: a setting is out of its range, there is a target, or no finite gradient reaches the pixels.
     """
+    aim = check_aim(aim)
     if aim.target is not None:
         raise ConfigError("deepfool looks for the nearest other class and takes no target; pgd and lbfgs do.")
-    if not 0 <= overshoot <= 10:
-        raise ConfigError(f"overshoot is {overshoot} but must lie in 0..10; 0.02 is 2 %.")
+    if not (is_real(overshoot) and 0 <= overshoot <= 10):
+        raise ConfigError(f"overshoot is {overshoot!r} but must lie in 0..10; 0.02 is 2 %.")
     order = np.argsort(-aim.victim.logits(aim.images), axis=-1, kind="stable")
     others = order[order != aim.labels[:, None]].reshape(len(order), -1)
-    others = others[:, : check_count("candidates", candidates, 2) - 1]
+    others = others[:, : whole("candidates", candidates, 2) - 1]
     total, pixels = np.zeros_like(aim.images), aim.images.copy()
-    for _ in range(check_count("steps", steps)):
+    for _ in range(whole("steps", steps, 1)):
         rows = np.flatnonzero(~aim.reached(aim.victim.predict(pixels)))
         if not len(rows):
             break

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kcnn.adversarial.aim import Aim, Attacked, check_eps
+from kcnn.adversarial.aim import Aim, Attacked, check_aim, check_eps
 from kcnn.adversarial.victim import cross_entropy
 
 
@@ -18,6 +18,6 @@ def fgsm(aim: Aim, *, eps: float = 8.0) -> Attacked:
     Raises:
         ConfigError: eps is negative; no finite gradient reaches the pixels.
     """
-    eps = check_eps(eps)
+    aim, eps = check_aim(aim), check_eps(eps)
     slope, _ = aim.victim.gradient(aim.images, cross_entropy, aim.goal)
     return aim.result("fgsm", np.clip(aim.images + eps * np.sign(aim.sign * slope), 0, 255), eps)

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from kcnn.adversarial.aim import Attacked
 from kcnn.adversarial.curve import Curve
 from kcnn.colours import BLUE, INK, LINE, MUTED, RED
+from kcnn.errors import ConfigError, ShapeError
+from kcnn.figure import Figure
+from kcnn.ops.arrays import numbers
 
 COLOURS = (BLUE, RED, "#4b9b6e", "#b98a2f", "#7a5ea8", "#4a5568")
 SHOWN = 10  # triples in one picture
@@ -21,7 +23,11 @@ def triples(result: Attacked, classes: Sequence[str], title: str = "") -> Figure
         result: of any attack; the first `SHOWN` images are drawn.
         classes: names, position = id.
         title: above the picture; by default none.
+
+    Raises:
+        ConfigError: fewer names than classes.
     """
+    _check_names(classes, result.before.shape[-1])
     rows = min(len(result.images), SHOWN)
     figure = Figure(figsize=(7.2, 2.55 * rows + (0.4 if title else 0)), layout="constrained")
     if title:
@@ -65,7 +71,15 @@ def robustness(curves: Mapping[str, Curve], title: str) -> Figure:
 
 
 def transfer(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """Draw a transfer matrix (K, K) of shares, with its numbers in per cent."""
+    """Draw a transfer matrix (K, K) of shares, with its numbers in per cent.
+
+    Raises:
+        ShapeError: a matrix of another shape than (K, K), K the number of names.
+    """
+    matrix = numbers("matrix", matrix)
+    if matrix.shape != (len(names), len(names)):
+        raise ShapeError(f"the matrix is {matrix.shape} but there are {len(names)} names.",
+                         expected=(len(names), len(names)), actual=matrix.shape)  # fmt: skip
     figure = Figure(figsize=(2.4 + 1.1 * len(names), 2.0 + 0.9 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
@@ -83,7 +97,15 @@ def transfer(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
 
 
 def fooling(images: np.ndarray, confidences: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Draw images (K, H, W, C), one a class, with the confidence that each is of its class."""
+    """Draw images (K, H, W, C), one a class, with the confidence that each is of its class.
+
+    Raises:
+        ConfigError: no images, or fewer names or confidences than images.
+    """
+    images, confidences = numbers("images", images), numbers("confidences", confidences)
+    if images.ndim != 4 or not 0 < len(images) <= confidences.size:
+        raise ConfigError(f"there are {confidences.size} confidences but images {images.shape}; give one each.")
+    _check_names(classes, len(images))
     columns = min(5, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.7 * columns, 2.05 * rows + 0.4), layout="constrained")
@@ -95,6 +117,11 @@ def fooling(images: np.ndarray, confidences: np.ndarray, classes: Sequence[str],
         else:
             axes.axis("off")
     return figure
+
+
+def _check_names(classes: Sequence[str], count: int) -> None:
+    if len(classes) < count:
+        raise ConfigError(f"there are {len(classes)} names but {count} classes; give one for each.")
 
 
 def _answer(probabilities: np.ndarray, classes: Sequence[str]) -> str:

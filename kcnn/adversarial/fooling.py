@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kcnn.adversarial.aim import check_count, softmax
-from kcnn.adversarial.victim import Victim, cross_entropy
+from kcnn.adversarial.aim import softmax
+from kcnn.adversarial.victim import Victim, check_victim, cross_entropy
 from kcnn.errors import ConfigError
+from kcnn.ops.arithmetic import is_real, whole
 
 SURE = 0.99  # the paper's mark, section 3
 
@@ -34,7 +35,12 @@ class Fooled:
 
 
 class Encoding(Protocol):
-    """How an image is written down as something that can mutate."""
+    """How an image of `image_shape`, (H, W, C), is written down as something that can mutate."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The shape of the images."""
+        ...
 
     def first(self, random: np.random.Generator) -> Any:
         """Return a random genome."""
@@ -61,9 +67,10 @@ def gradient_ascent(victim: Victim, *, steps: int = 200, step: float = 8.0, deca
     Raises:
         ConfigError: a setting is out of its range; no finite gradient reaches the pixels.
     """
-    check_count("steps", steps)
-    if not (step > 0 and 0 <= decay < 1):
-        raise ConfigError(f"step is {step} and decay {decay} but step must be positive and decay lie in 0..1.")
+    victim = check_victim(victim)
+    whole("steps", steps, 1)
+    if not (is_real(step) and is_real(decay) and step > 0 and 0 <= decay < 1):
+        raise ConfigError(f"step is {step!r} and decay {decay!r} but step must be positive and decay lie in 0..1.")
     wanted = np.arange(victim.classes)
     shape = (victim.classes, *victim.preprocess.image_shape)
     pixels = np.broadcast_to(np.random.default_rng(0).uniform(108, 148, shape[1:]), shape).astype("float32")
@@ -105,11 +112,17 @@ def map_elites(
             found is returned.
 
     Raises:
-        ConfigError: a setting is out of its range.
+        ConfigError: a setting is out of its range, or `encoding` writes images of another shape than the network's.
     """
-    check_count("generations", generations)
-    check_count("batch", batch)
-    random = np.random.default_rng(seed)
+    victim = check_victim(victim)
+    whole("generations", generations, 1)
+    whole("batch", batch, 1)
+    if getattr(encoding, "image_shape", None) != victim.preprocess.image_shape:
+        raise ConfigError(
+            f"encoding is {encoding!r:.80} but must be Direct or Cppn of the network's images, "
+            f"{victim.preprocess.image_shape}."
+        )
+    random = np.random.default_rng(whole("seed", seed, 0))
     champions: list[Any] = [None] * victim.classes
     images = np.zeros((victim.classes, *victim.preprocess.image_shape), "uint8")
     confidences, done = np.full(victim.classes, -1.0), 0

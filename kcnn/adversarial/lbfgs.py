@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kcnn.adversarial.aim import Aim, Attacked, check_count
+from kcnn.adversarial.aim import Aim, Attacked, check_aim
 from kcnn.adversarial.victim import cross_entropy
 from kcnn.errors import ConfigError, ResourceError
+from kcnn.ops.arithmetic import is_real, whole
 
 Attempt = Callable[[float], np.ndarray | None]
 
@@ -29,11 +30,12 @@ def lbfgs(aim: Aim, *, first: float = 1e-2, doublings: int = 20, halvings: int =
         ConfigError: a setting is out of its range; no finite gradient reaches the pixels.
         ResourceError: SciPy is not installed.
     """
-    if not 0 < first < 1e6:
-        raise ConfigError(f"first is {first} but must be positive.")
+    aim = check_aim(aim)
+    if not (is_real(first) and 0 < first < 1e6):
+        raise ConfigError(f"first is {first!r} but must lie between 0 and 1,000,000; 0.01 is usual.")
     for name, count in (("doublings", doublings), ("halvings", halvings)):
-        check_count(name, count, 0)
-    check_count("steps", steps)
+        whole(name, count, 0)
+    whole("steps", steps, 1)
     targets = _second_choice(aim) if aim.target is None else aim.target
     pixels = aim.images.copy()
     for row in np.flatnonzero(~aim.settled(aim.images)):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kcnn.adversarial.aim import Aim, Attacked, check_count, softmax
+from kcnn.adversarial.aim import Aim, Attacked, check_aim, softmax
+from kcnn.ops.arithmetic import whole
 
 DIFFERENCE = 0.5  # F of differential evolution, as in the paper
 
@@ -23,9 +24,10 @@ def one_pixel(aim: Aim, *, population: int = 100, generations: int = 30, seed: i
     Raises:
         ConfigError: a setting is out of its range.
     """
-    check_count("population", population, 4)
-    check_count("generations", generations)
-    random = np.random.default_rng(seed)
+    aim = check_aim(aim)
+    whole("population", population, 4)
+    whole("generations", generations, 1)
+    random = np.random.default_rng(whole("seed", seed, 0))
     pixels = aim.images.copy()
     for row in np.flatnonzero(~aim.settled(aim.images)):
         pixels[row] = _evolve(aim, row, population, generations, random)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from kcnn.adversarial.aim import Aim, Attacked, check_count, check_eps
+from kcnn.adversarial.aim import Aim, Attacked, check_aim, check_eps
 from kcnn.adversarial.climb import ascend, check_norm
 from kcnn.adversarial.victim import cross_entropy
+from kcnn.ops.arithmetic import whole
 
 
 def pgd(
@@ -33,11 +34,11 @@ def pgd(
         ConfigError: a number is out of its range; no finite gradient reaches the pixels.
     """
     check_norm(norm)
-    eps, steps = check_eps(eps), check_count("steps", steps)
+    aim, eps, steps = check_aim(aim), check_eps(eps), whole("steps", steps, 1)
     step = 2.5 * eps / steps if step is None else check_eps(step, "step")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(whole("seed", seed, 0))
     found, best = aim.images, np.full(len(aim.images), -np.inf)
-    for _ in range(max(check_count("restarts", restarts, 0), 1)):
+    for _ in range(max(whole("restarts", restarts, 0), 1)):
         away = random_change(random, aim.images.shape, eps, norm) if restarts else 0.0
         start = np.clip(aim.images + away, 0, 255)
         ends = aim.result("pgd", ascend(aim, start, eps=eps, step=step, steps=steps, norm=norm), eps, norm)

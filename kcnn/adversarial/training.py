@@ -6,9 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kcnn.adversarial.aim import check_eps
 from kcnn.adversarial.climb import climb
+from kcnn.errors import ConfigError, ShapeError
 from kcnn.recipe import Preprocess
 
+METHODS = ("fgsm", "pgd")
 STEPS = 7  # of PGD in training, as Madry 2018, section 5, for CIFAR10
 
 
@@ -27,8 +30,31 @@ class Hardened(keras.Model):
     attack: tuple[str, float, Preprocess] | None = None
 
     def train_against(self, method: str, eps: float, preprocess: Preprocess) -> None:
-        """Choose the attack: "fgsm" or "pgd", `eps` in pixels 0..255 of images that `preprocess` has normalised."""
-        self.attack = (method, eps, preprocess)
+        """Choose the attack.
+
+        Args:
+            method: of `METHODS`.
+            eps: largest change of a value, in pixels, 0..255.
+            preprocess: how the images were normalised.
+
+        Raises:
+            ConfigError: a setting that cannot work.
+            ShapeError: `preprocess` makes other images than the network takes.
+        """
+        if not isinstance(method, str) or method not in METHODS:
+            raise ConfigError(f"method is {method!r:.80} but must be one of {', '.join(METHODS)}.")
+        if check_eps(eps) > 255:
+            raise ConfigError(f"eps is {eps!r} but must lie in 0..255, in pixels; 255 is the whole range.")
+        if not isinstance(preprocess, Preprocess):
+            raise ConfigError(f"preprocess is {preprocess!r:.80} but must be a kcnn.recipe.Preprocess.")
+        taken, made = self.inputs[0].shape[1:], preprocess.image_shape
+        if len(taken) != 3 or any(a not in (None, b) for a, b in zip(taken, made, strict=True)):
+            raise ShapeError(
+                f"preprocess makes images {made} but the network takes {taken}; give the record of its images.",
+                expected=taken,
+                actual=made,
+            )
+        self.attack = (method, float(eps), preprocess)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True) -> tf.Tensor:
         """Return the loss of a batch; in training that of its attacked images takes part."""

@@ -14,6 +14,8 @@ from kcnn.adversarial.climb import climb
 from kcnn.data.preprocess import normalise
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.ops import graph
+from kcnn.ops.arithmetic import whole
+from kcnn.ops.arrays import numbers
 from kcnn.recipe import Preprocess
 
 Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -26,6 +28,17 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Softmax cross-entropy (N,) of (N, classes) logits and class ids (N,)."""
     labels = tf.cast(tf.reshape(labels, (-1,)), tf.int32)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def check_victim(victim: Any) -> "Victim":
+    """Return `victim`.
+
+    Raises:
+        ConfigError: it is something else, such as the model itself.
+    """
+    if not isinstance(victim, Victim):
+        raise ConfigError(f"victim is {victim!r:.80} but must be Victim(model, preprocess).")
+    return victim
 
 
 def weighted_sum(logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -49,6 +62,8 @@ class Victim:
     _traced: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.preprocess, Preprocess):
+            raise ConfigError(f"preprocess is {self.preprocess!r:.80} but must be a kcnn.recipe.Preprocess.")
         known = isinstance(self.model, keras.Model) and bool(getattr(self.model, "inputs", None))
         if not known:
             raise ShapeError(
@@ -68,8 +83,7 @@ class Victim:
                 expected=wanted,
                 actual=[t.shape for t in ins],
             )
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size} but must be at least 1.")
+        whole("batch_size", self.batch_size, 1)
 
     @property
     def classes(self) -> int:
@@ -85,9 +99,10 @@ class Victim:
         """Return (N, classes) float32 logits of (N, H, W, C) images, uint8 or float 0..255.
 
         Raises:
-            ConfigError: they are not finite.
+            ConfigError: they are not finite; or `images` are no numbers.
+            ShapeError: images of another shape.
         """
-        found = self.batched(self._logits, np.asarray(images, "float32"))[0]
+        found = self.batched(self._logits, self._shaped(images))[0]
         if not np.isfinite(found).all():
             raise ConfigError(self._not_finite)
         return found
@@ -107,10 +122,17 @@ class Victim:
         Returns: gradient (N, H, W, C) per unit of a pixel, logits (N, classes); float32.
 
         Raises:
-            ConfigError: no gradient reaches the pixels (the layer is named), or it is not finite.
+            ConfigError: no gradient reaches the pixels (the layer is named), or it is not finite; or as `logits`.
+            ShapeError: images of another shape.
         """
-        self.check_gradients(np.asarray(images))
-        found = self.batched(self._gradient(objective), np.asarray(images, "float32"), np.asarray(targets, "float32"))
+        images, targets = self._shaped(images), numbers("targets", targets).astype("float32")
+        if not callable(objective) or targets.shape[:1] != images.shape[:1]:
+            raise ConfigError(
+                f"objective is {objective!r:.80} and targets {targets.shape}, but they must be a function of logits "
+                f"and targets, and one target for each of {len(images)} images."
+            )
+        self.check_gradients(images)
+        found = self.batched(self._gradient(objective), images, targets)
         if not np.isfinite(found[0]).all():
             raise ConfigError(self._not_finite)
         return found
@@ -147,7 +169,8 @@ class Victim:
         pixels = self._checked(images)
         labels = self.predict(pixels) if labels is None else self._ids("labels", labels, len(pixels))
         if target is not None:
-            target = np.broadcast_to(target, len(pixels)) if np.ndim(target) == 0 else target
+            target = numbers("target", target)
+            target = np.broadcast_to(target, len(pixels)) if target.ndim == 0 else target
             target = self._ids("target", target, len(pixels))
             if (target == labels).any():
                 raise ConfigError(
@@ -253,8 +276,17 @@ class Victim:
                 return f"layer {call.name!r} ({type(call.layer).__name__}) has none"
         return "its scores do not depend on them"
 
-    def _checked(self, images: np.ndarray) -> np.ndarray:
-        images = np.asarray(images)
+    def _checked(self, images: Any) -> np.ndarray:
+        pixels = self._shaped(images)
+        if not (pixels.min() >= 0 and pixels.max() <= 255):  # a NaN fails too
+            raise ConfigError(
+                f"images have values {pixels.min():g}..{pixels.max():g} but an attack works on pixels 0..255, before "
+                "any scaling; give the images as they were decoded."
+            )
+        return pixels
+
+    def _shaped(self, images: Any) -> np.ndarray:
+        images = numbers("images", images)
         wanted = self.preprocess.image_shape
         if images.ndim != 4 or images.shape[1:] != wanted or not len(images):
             raise ShapeError(
@@ -263,16 +295,10 @@ class Victim:
                 expected=(None, *wanted),
                 actual=images.shape,
             )
-        pixels = images.astype("float32")
-        if not (pixels.min() >= 0 and pixels.max() <= 255):
-            raise ConfigError(
-                f"images have values {pixels.min():g}..{pixels.max():g} but an attack works on pixels 0..255, before "
-                "any scaling; give the images as they were decoded."
-            )
-        return pixels
+        return images.astype("float32")
 
     def _ids(self, what: str, values: Any, count: int) -> np.ndarray:
-        found = np.asarray(values)
+        found = numbers(what, values)
         if found.shape != (count,):
             raise ShapeError(
                 f"{what} are {found.shape} but must be one class id for each of {count} images.",

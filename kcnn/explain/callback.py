@@ -12,6 +12,7 @@ from kcnn.explain import draw
 from kcnn.explain.core import Target
 from kcnn.explain.grad_cam import grad_cam
 from kcnn.ops.arithmetic import whole
+from kcnn.ops.arrays import finite
 
 
 class ExplainCallback(keras.callbacks.Callback):
@@ -27,6 +28,7 @@ class ExplainCallback(keras.callbacks.Callback):
 
     Raises:
         ShapeError: images and pictures differ in number or size.
+        ConfigError: images that are not finite numbers, or `pictures` outside 0..255.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class ExplainCallback(keras.callbacks.Callback):
         every: int = 1,
     ):
         super().__init__()
-        self._images, self._pictures = np.asarray(images, "float32"), draw.pixels(pictures)
+        self._images, self._pictures = finite("images", images), draw.pixels(pictures)
         if self._images.shape[:3] != self._pictures.shape[:3]:
             raise ShapeError(
                 f"images are {self._images.shape} but pictures {self._pictures.shape}; give the same images twice: "

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.errors import ConfigError, ShapeError, UnknownNameError
-from kcnn.ops import graph
+from kcnn.ops import arrays, graph
 from kcnn.ops.arithmetic import whole
 from kcnn.ops.receptive_field import row_of
 
@@ -113,7 +113,7 @@ def ask(
     classes = _classes(model, row, images)
     if target is None:
         return Question(model, images, _strongest(model, images, row, batch_size), row, None, batch_size)
-    targets = np.asarray(target)
+    targets = arrays.numbers("target", target)
     if targets.dtype.kind not in "iu" or targets.shape not in ((), (len(images),)):
         raise ConfigError(f"target is {target!r} but must be a class, one class for each of {len(images)} images, or a "
                           "function of the outputs.")  # fmt: skip
@@ -132,10 +132,7 @@ def check_images(model: keras.Model, images: Any) -> np.ndarray:
     """
     if not isinstance(model, keras.Model):
         raise ConfigError(f"model is {model!r:.80} but must be a keras.Model.")
-    try:
-        images = np.asarray(images, "float32")
-    except (TypeError, ValueError):
-        raise ConfigError(f"images are {images!r:.80} but must be one array of numbers (N, H, W, C).") from None
+    images = arrays.numbers("images", images)
     taken = getattr(model, "inputs", None) or []
     shape = tuple(taken[0].shape[1:]) if taken else (None, None, None)
     fits = images.ndim == 4 and len(shape) == 3 and len(images) > 0
@@ -147,9 +144,7 @@ def check_images(model: keras.Model, images: Any) -> np.ndarray:
             expected=expected,
             actual=images.shape,
         )
-    if not np.isfinite(images).all():
-        raise ConfigError("images hold NaN or infinity; give finite numbers.")
-    return images
+    return arrays.finite("images", images)
 
 
 def output_of(model: keras.Model, name: str | int) -> keras.Model:
@@ -159,9 +154,11 @@ def output_of(model: keras.Model, name: str | int) -> keras.Model:
         UnknownNameError: no such output.
     """
     graph.inputs(model)  # explains where the model has no known graph
-    structure = model.outputs if isinstance(model, keras.Sequential) else model.output
-    names = list(structure) if isinstance(structure, dict) else list(model.output_names)
-    at = name if isinstance(name, int) else names.index(name) if name in names else -1
+    if isinstance(model, keras.Sequential):
+        names = [model.layers[-1].name]
+    else:
+        names = list(model.output if isinstance(model.output, dict) else model.output_names)
+    at = name if isinstance(name, int) else names.index(name) if isinstance(name, str) and name in names else -1
     if not 0 <= at < len(names):
         raise UnknownNameError("output", str(name), names)
     return keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, model.outputs[at])

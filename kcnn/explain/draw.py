@@ -9,12 +9,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from kcnn.colours import INK, MUTED
 from kcnn.errors import ConfigError, ShapeError
-from kcnn.explain.maps import enlarge, unit_range
-from kcnn.ops.arithmetic import whole
+from kcnn.explain.maps import enlarge, shaped, unit_range
+from kcnn.figure import Figure
+from kcnn.ops.arithmetic import is_real, whole
+from kcnn.ops.arrays import finite, numbers
 
 MIDDLE = 128  # the gray of 0 in a signed picture
 BRIGHTEST = 99.5  # percentile of the absolute values that is drawn black or white
@@ -28,7 +29,7 @@ def pixels(images: Any) -> np.ndarray:
         ShapeError: other channels.
         ConfigError: values outside 0..255, as those of preprocessed images.
     """
-    images = np.asarray(images)
+    images = numbers("images", images)
     if images.ndim < 3 or images.shape[-1] not in (1, 3):
         raise ShapeError(
             f"images are {images.shape} but must be (..., H, W, 1 or 3).",
@@ -44,8 +45,13 @@ def pixels(images: Any) -> np.ndarray:
 
 
 def heat(maps: np.ndarray, colours: str = "inferno") -> np.ndarray:
-    """Return maps (N, H, W) as pictures (N, H, W, 3): each spans the whole range of a matplotlib colour map."""
-    return (matplotlib.colormaps[colours](unit_range(maps))[..., :3] * 255).round().astype("uint8")
+    """Return maps (N, H, W) as pictures (N, H, W, 3): each spans the whole range of a matplotlib colour map.
+
+    Raises:
+        ConfigError: maps that are not finite.
+        ShapeError: maps of another shape.
+    """
+    return (matplotlib.colormaps[colours](unit_range(finite("maps", maps)))[..., :3] * 255).round().astype("uint8")
 
 
 def overlay(images: Any, maps: np.ndarray, strength: float = 0.55) -> np.ndarray:
@@ -59,13 +65,14 @@ def overlay(images: Any, maps: np.ndarray, strength: float = 0.55) -> np.ndarray
     Returns: (N, H, W, 3).
     """
     below = pixels(images)
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"strength is {strength} but must lie in 0..1.")
-    if below.ndim != 4 or np.ndim(maps) != 3 or len(maps) != len(below):
+    if not (is_real(strength) and 0 <= strength <= 1):
+        raise ConfigError(f"strength is {strength!r} but must lie in 0..1.")
+    maps = finite("maps", maps)
+    if below.ndim != 4 or maps.ndim != 3 or len(maps) != len(below):
         raise ShapeError(
-            f"maps are {np.shape(maps)} but must be (N, h, w), one for each of the images {below.shape}.",
+            f"maps are {maps.shape} but must be (N, h, w), one for each of the images {below.shape}.",
             expected=(len(below), "h", "w"),
-            actual=np.shape(maps),
+            actual=maps.shape,
         )
     above = heat(enlarge(maps, below.shape[1:3]), "turbo")
     return ((1 - strength) * below + strength * above).round().astype("uint8")
@@ -79,9 +86,7 @@ def signed(values: np.ndarray) -> np.ndarray:
 
     Returns: (N, H, W, 3).
     """
-    values = np.asarray(values, "float32")
-    if values.ndim != 4:
-        raise ShapeError(f"values are {values.shape} but must be (N, H, W, C).", expected=4, actual=values.ndim)
+    values = shaped("values", finite("values", values), "N, H, W, C")
     if values.shape[-1] not in (1, 3):
         values = values.sum(axis=-1, keepdims=True)
     most = np.percentile(np.abs(values), BRIGHTEST, axis=(1, 2, 3), keepdims=True)
@@ -101,8 +106,9 @@ def grid(tiles: np.ndarray, columns: int | None = None, *, gap: int = 2, zoom: i
 
     Returns: (H, W, 3); places without a tile are as light as the gaps.
     """
-    tiles = np.asarray(tiles)
-    if tiles.ndim not in (3, 4) or len(tiles) == 0:
+    tiles = numbers("tiles", tiles)
+    gap = whole("gap", gap, 0)
+    if tiles.ndim not in (3, 4) or (tiles.ndim == 4 and tiles.shape[-1] != 3) or not tiles.size:
         raise ShapeError(f"tiles are {tiles.shape} but must be (K, h, w) or (K, h, w, 3), K >= 1.",
                          expected="(K, h, w)", actual=tiles.shape)  # fmt: skip
     if tiles.ndim == 3:
@@ -120,9 +126,8 @@ def grid(tiles: np.ndarray, columns: int | None = None, *, gap: int = 2, zoom: i
 
 def feature_maps(maps: np.ndarray, *, most: int = 64, zoom: int = 1) -> np.ndarray:
     """Return the grid of the first `most` channels of one image's maps (h, w, C), each over its own range."""
-    if np.ndim(maps) != 3:
-        raise ShapeError(f"maps are {np.shape(maps)} but must be (h, w, C).", expected=3, actual=np.ndim(maps))
-    return grid(np.moveaxis(maps, -1, 0)[:most], zoom=zoom)
+    maps = shaped("maps", maps, "h, w, C")
+    return grid(np.moveaxis(maps, -1, 0)[: whole("most", most, 1)], zoom=zoom)
 
 
 def kernels(values: np.ndarray, *, most: int = 64, zoom: int = 8) -> np.ndarray:
@@ -134,9 +139,7 @@ def kernels(values: np.ndarray, *, most: int = 64, zoom: int = 8) -> np.ndarray:
         most: tiles.
         zoom: pixels for each weight.
     """
-    if np.ndim(values) != 4:
-        raise ShapeError(f"kernels are {np.shape(values)} but must be (h, w, in, out).", expected=4,
-                         actual=np.ndim(values))  # fmt: skip
+    values, most = shaped("kernels", values, "h, w, in, out"), whole("most", most, 1)
     if values.shape[2] == 3:
         tiles, columns = np.moveaxis(values, -1, 0)[:most], None
     else:
@@ -151,7 +154,16 @@ def row(pictures: Sequence[np.ndarray], titles: Sequence[str], heading: str = ""
 
 
 def sheet(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], headings: Sequence[str]) -> Figure:
-    """Return a figure of rows of titled pictures; the heading of a row stands left of it."""
+    """Return a figure of rows of titled pictures; the heading of a row stands left of it.
+
+    Raises:
+        ConfigError: no pictures, or of titles and headings another number than of rows.
+    """
+    if not rows or not all(map(len, rows)) or not len(rows) == len(titles) == len(headings):
+        raise ConfigError(
+            f"there are {len(rows)} rows, {len(titles)} of titles and {len(headings)} headings; give a row of titles "
+            "and a heading for each row of at least one picture."
+        )
     columns = max(len(pictures) for pictures in rows)
     figure = Figure(figsize=(2.3 * columns + 0.5, 2.55 * len(rows)), layout="constrained")
     places = figure.subplots(len(rows), columns, squeeze=False)

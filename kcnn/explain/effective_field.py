@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.errors import ConfigError, ShapeError
+from kcnn.explain.core import check_images
+from kcnn.explain.maps import check_size
 from kcnn.ops import graph
 from kcnn.ops.arithmetic import whole
 from kcnn.ops.receptive_field import Field, ledger, row_of, unit_box
@@ -88,16 +90,17 @@ def measure(
             actual=[entry.shape for entry in graph.inputs(model)],
         )
     row = row_of(model, layer)
+    image_size = None if image_size is None else check_size(image_size)
     field = ledger(model, image_size)[row]
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(whole("seed", seed, 0))
     if images is None:
-        size = tuple(image_size or _image_size(field, shape))
+        size = image_size or _image_size(field, shape)
         images = generator.standard_normal((whole("samples", samples, 1), *size, shape[2]))
-    images = np.asarray(images, "float32")
+    images = check_images(model, images)
     outputs = tuple(graph.run(model, [images[:1]], row).shape)
     place: tuple[int, ...] = ()
     if field.size is not None:
-        place = tuple(unit) if unit is not None else (outputs[1] // 2, outputs[2] // 2)
+        place = (outputs[1] // 2, outputs[2] // 2) if unit is None else _unit(unit)
     box = unit_box(model, row, place, image_size=images.shape[1:3])
     if box is None:
         raise ConfigError(f"unit {place} of layer {field.name!r} sees nothing of the image; choose another unit.")
@@ -147,6 +150,12 @@ def carried(seen: np.ndarray, part: float = CARRIED) -> float:
     """Return the fewest pixels that together carry `part` of `seen`, as a share of its pixels."""
     ranked = np.sort(seen, axis=None)[::-1].cumsum()
     return (int(np.searchsorted(ranked, part * ranked[-1] * (1 - 1e-9))) + 1) / seen.size
+
+
+def _unit(unit: Any) -> tuple[int, ...]:
+    if not isinstance(unit, (Sequence, np.ndarray)) or len(unit) != 2:
+        raise ConfigError(f"unit is {unit!r:.80} but must be (row, column) on the map of the layer.")
+    return whole("row", unit[0], 0), whole("column", unit[1], 0)
 
 
 def _image_size(field: Field, shape: Sequence[int | None]) -> tuple[int, ...]:

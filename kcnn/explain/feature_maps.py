@@ -32,7 +32,7 @@ def feature_maps(
     images = check_images(model, images)
     whole("batch_size", batch_size, 1)
     names = [call.name for call in graph.calls(model)]
-    wanted = [layers] if layers is None or isinstance(layers, (str, int)) else layers
+    wanted = layers if isinstance(layers, Sequence) and not isinstance(layers, str) else [layers]
     rows = [find_row(model, layer, spatial=layer is None) for layer in wanted]
 
     @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)], autograph=False)

@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from kcnn import atomic
@@ -22,8 +21,10 @@ from kcnn.errors import ConfigError
 from kcnn.explain import draw
 from kcnn.explain.core import BATCH, find_row, usable_layers
 from kcnn.explain.kernels import kernels
+from kcnn.explain.maps import shaped
 from kcnn.explain.maximise import Ascent, maximise
 from kcnn.explain.patches import Patch, top_patches
+from kcnn.figure import Figure
 from kcnn.ops import graph
 from kcnn.ops.arithmetic import whole
 from kcnn.ops.receptive_field import ledger
@@ -85,6 +86,9 @@ def exhibit(
         ConfigError: names of another number than pictures; `channels` below 1; no gradient, or not a finite one.
         UnknownNameError, ShapeError: no such layer; pictures that the model does not take.
     """
+    pictures = shaped("pictures", pictures, "N, H, W, 1 or 3")
+    if not callable(prepare):
+        raise ConfigError(f"prepare is {prepare!r:.80} but must be a function: pictures -> what the model takes.")
     if len(names) not in (0, len(pictures)):
         raise ConfigError(f"there are {len(names)} names but {len(pictures)} pictures; give one for each, or none.")
     row = find_row(model, layer)
@@ -117,14 +121,20 @@ def default_layers(model: keras.Model, count: int = LAYERS) -> list[str]:
     return [rectified[index] for index in at]
 
 
-def write(folder: Path, title: str, exhibits: Sequence[Exhibit]) -> Path:
-    """Write `gallery.html`, one file that needs nothing else, and `gallery.png`; return the page."""
+def write(folder: Path | str, title: str, exhibits: Sequence[Exhibit]) -> Path:
+    """Write `gallery.html`, one file that needs nothing else, and `gallery.png`; return the page.
+
+    Raises:
+        ConfigError: no exhibits.
+    """
+    if not exhibits:
+        raise ConfigError("there are no exhibits, so there is nothing to write; give those of one layer at least.")
     body = "".join(_section(one) for one in exhibits)
-    page = folder / "gallery.html"
+    page = Path(folder) / "gallery.html"
     atomic.write_text(page, PAGE.format(title=html.escape(title), body=body))
     buffer = io.BytesIO()
     poster(title, exhibits).savefig(buffer, format="png", dpi=100, facecolor="white")
-    atomic.write_bytes(folder / "gallery.png", buffer.getvalue())
+    atomic.write_bytes(page.with_suffix(".png"), buffer.getvalue())
     return page
 
 

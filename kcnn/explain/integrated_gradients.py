@@ -9,6 +9,7 @@ import tensorflow as tf
 from kcnn.errors import ShapeError
 from kcnn.explain.core import BATCH, Question, Target, ask, gather
 from kcnn.ops.arithmetic import whole
+from kcnn.ops.arrays import finite, like
 
 
 def integrated_gradients(
@@ -24,18 +25,19 @@ def integrated_gradients(
 
     Args:
         model, images, target: as in `kcnn.explain.core.ask`.
-        baseline: number, or (H, W, C), or (N, H, W, C), in the unit of the images: what stands for "nothing there".
+        baseline: what stands for "nothing there": a number, or (C,), or (H, W, C), or (N, H, W, C), in the unit of the
+            images.
         steps: points of the quadrature; 20 to 300 in the paper. `gap` tells whether they were enough.
         batch_size: gradients at once; memory does not grow with `steps`.
 
     Returns: float32 (N, H, W, C), signed, in the unit of the score; sums to score(image) - score(baseline).
 
     Raises:
-        ConfigError: as in `saliency`.
+        ConfigError: as in `saliency`; or the baseline is not finite.
         ShapeError: the baseline does not fit the images.
     """
     question = ask(model, images, target, batch_size=batch_size)
-    start, run = _baseline(baseline, question.images), question.slopes()
+    start, run = like("baseline", baseline, question.images), question.slopes()
     places, weights = np.polynomial.legendre.leggauss(whole("steps", steps, 1))
     total = np.zeros(question.images.shape)
     for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
@@ -58,9 +60,21 @@ def gap(
     Args:
         attributions: (N, H, W, C) of `integrated_gradients`.
         model, images, target, baseline, batch_size: those it was given.
+
+    Raises:
+        ConfigError: attributions that are not finite; or as in `integrated_gradients`.
+        ShapeError: attributions of another shape than the images; or as in `integrated_gradients`.
     """
     question = ask(model, images, target, batch_size=batch_size)
-    start = np.broadcast_to(_baseline(baseline, question.images), question.images.shape).astype("float32")
+    attributions = finite("attributions", attributions)
+    if attributions.shape != question.images.shape:
+        raise ShapeError(
+            f"attributions are {attributions.shape} but the images are {question.images.shape}; give those of the same "
+            "images, one value for each of theirs.",
+            expected=question.images.shape,
+            actual=attributions.shape,
+        )
+    start = like("baseline", baseline, question.images)
     risen = _scores(question, question.images) - _scores(question, start)
     return attributions.sum(axis=(1, 2, 3), dtype="float64") - risen
 
@@ -70,16 +84,3 @@ def _scores(question: Question, images: np.ndarray) -> np.ndarray:
     return gather(lambda batch, targets, points: run(points, targets), question, images, what="scores").astype(
         "float64"
     )
-
-
-def _baseline(baseline: Any, images: np.ndarray) -> np.ndarray:
-    start = np.asarray(baseline, "float32")
-    try:
-        np.broadcast_to(start, images.shape)
-    except ValueError:
-        raise ShapeError(
-            f"baseline is {start.shape} but the images are {images.shape}; give a number, one image, or one for each.",
-            expected=images.shape,
-            actual=start.shape,
-        ) from None
-    return start

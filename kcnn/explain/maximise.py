@@ -16,7 +16,9 @@ import tensorflow as tf
 
 from kcnn.errors import ConfigError
 from kcnn.explain.core import ask, check_finite, slope
-from kcnn.ops.arithmetic import whole
+from kcnn.ops import arrays, graph
+from kcnn.ops.arithmetic import is_real, whole
+from kcnn.ops.arrays import finite
 
 BLUR = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # a bell of standard deviation 1 pixel
 
@@ -51,8 +53,11 @@ class Ascent:
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("blur", 0), ("jitter", 0)):
             whole(name, getattr(self, name), least)
-        ordered = np.size(self.low) == np.size(self.high) and np.less(self.low, self.high).all()
-        if not (0 <= self.decay < 1 and self.rate > 0 and self.variation >= 0 and ordered):
+        whole("seed", self.seed, 0)
+        low, high = finite("low", self.low), finite("high", self.high)
+        ordered = low.size == high.size and (low < high).all()
+        real = all(map(is_real, (self.decay, self.rate, self.variation)))
+        if not (real and 0 <= self.decay < 1 and self.rate > 0 and self.variation >= 0 and ordered):
             raise ConfigError(
                 f"{self} cannot work: decay must lie in 0..1, rate be positive, variation at least 0, low below high."
             )
@@ -83,11 +88,11 @@ def maximise(
         ConfigError: no gradient, or not a finite one; a target outside the classes; a range for other channels.
         UnknownNameError, ShapeError: as in `kcnn.explain.core.ask`.
     """
-    how = ascent or Ascent()
-    count = 1 if callable(target) or np.ndim(target) == 0 else len(target)  # type: ignore[arg-type]
-    shape = tuple(image_shape or model.inputs[0].shape[1:])
-    if None in shape:
-        raise ConfigError(f"model {model.name!r} leaves the image size open, {shape}; give image_shape.")
+    how = Ascent() if ascent is None else ascent
+    if not isinstance(how, Ascent):
+        raise ConfigError(f"ascent is {ascent!r:.80} but must be a kcnn.explain.maximise.Ascent.")
+    count = 1 if callable(target) else arrays.numbers("target", target).size
+    shape = _image_shape(model, image_shape)
     generator = np.random.default_rng(how.seed)
     low, high = (np.asarray(end, "float32") for end in (how.low, how.high))
     if low.size not in (1, shape[-1]):
@@ -114,23 +119,31 @@ def maximise(
             aim -= how.variation * tf.image.total_variation(moved / spread) / np.prod(shape)
         return slope(aim, values), score
 
-    scores, moment, square = [], np.zeros_like(state), np.zeros_like(state)
+    scores, values, adam = [], keras.Variable(state), keras.optimizers.Adam(how.rate, epsilon=1e-8)
     for number in range(1, how.steps + 1):
         shift = generator.integers(-how.jitter, how.jitter + 1, 2)
         gradient, score = (array.numpy() for array in step(tf.constant(state), tf.constant(shift, "int32")))
         scores.append(check_finite(score, "scores"))
-        moment = 0.9 * moment + 0.1 * check_finite(gradient, "gradients")
-        square = 0.999 * square + 0.001 * gradient**2
-        bias = np.sqrt(1 - 0.999**number) / (1 - 0.9**number)
-        state = (1 - how.decay) * (state + how.rate * bias * moment / (np.sqrt(square) + 1e-8))
+        adam.apply([-check_finite(gradient, "gradients")], [values])
+        state = (1 - how.decay) * values.numpy()
         if how.blur and number % how.blur == 0:
             state = _blurred(state, scale, shape) if how.frequencies else _blur(state)
         if not how.frequencies:
             state = np.clip(state, -1, 1)
-        state = state.astype("float32")
+        values.assign(state)
     result = image_of(tf.constant(state)).numpy()
     scores.append(question.answer(tf.constant(result), tf.constant(question.targets)).numpy())
     return result, np.stack(scores, axis=1)
+
+
+def _image_shape(model: keras.Model, image_shape: Sequence[int] | None) -> tuple[int, ...]:
+    entries = graph.inputs(model)
+    if image_shape is None and None in entries[0].shape[1:]:
+        raise ConfigError(f"model {model.name!r} leaves the image size open, {entries[0].shape[1:]}; give image_shape.")
+    found = entries[0].shape[1:] if image_shape is None else image_shape
+    if not isinstance(found, (Sequence, np.ndarray)) or len(found) != 3:
+        raise ConfigError(f"image_shape is {found!r:.80} but must be (height, width, channels).")
+    return tuple(whole("image_shape", side, 1) for side in found)
 
 
 def _scales(shape: Sequence[int]) -> np.ndarray:

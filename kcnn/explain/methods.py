@@ -51,8 +51,8 @@ def method(name: str) -> Method:
     Raises:
         UnknownNameError: there is none.
     """
-    if name not in METHODS:
-        raise UnknownNameError("method", name, METHODS)
+    if not isinstance(name, str) or name not in METHODS:
+        raise UnknownNameError("method", str(name), METHODS)
     return METHODS[name]
 
 
@@ -83,6 +83,7 @@ def apply(
         KcnnError: as the method.
     """
     from kcnn.explain.core import with_softmax
+    from kcnn.ops.arrays import numbers
 
     row = method(name)
     function: Callable[..., np.ndarray] = getattr(importlib.import_module(f"kcnn.explain.{name}"), name)
@@ -90,7 +91,7 @@ def apply(
     if row.takes_layer:
         options["layer"] = layer
     if name == "occlusion":
-        window = max(1, min(images.shape[1:3]) // 5)
+        window = max(1, min(numbers("images", images).shape[1:3], default=1) // 5)
         options |= {"window": window, "stride": max(1, window // 3)}
     return function(with_softmax(model) if row.takes_probability and softmax else model, images, targets, **options)
 

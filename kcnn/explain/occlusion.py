@@ -10,6 +10,7 @@ import tensorflow as tf
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.explain.core import BATCH, Question, Target, ask, check_finite
 from kcnn.ops.arithmetic import whole
+from kcnn.ops.arrays import finite
 
 
 def occlusion(
@@ -29,8 +30,8 @@ def occlusion(
             the model in a softmax, or give a target function.
         window: (height, width) of the window, in pixels; of one number, a square. Cut off where it leaves the image.
         stride: pixels from one place of the window to the next, at most the window.
-        fill: what covers: a number, or one for each channel, in the unit of the images. 0 is gray where they are
-            preprocessed to mean 0.
+        fill: what covers: a number, or one for each channel, in the unit of the images, so that 0 is gray where they
+            are preprocessed to mean 0. Of a colour 0..255, `kcnn.data.preprocess.normalise(colour, preprocess)`.
         batch_size: covered images at once; memory does not grow with the number of windows.
 
     Returns: float32 (N, H, W): score less the score when covered, averaged over the windows that cover the pixel;
@@ -48,14 +49,14 @@ def occlusion(
             f"window is {tall}x{wide} and stride {down}x{right}, but the window must fit into the image, "
             f"{height}x{width}, and the stride into the window, or pixels are left out."
         )
-    fill = np.asarray(fill, "float32")
+    fill = finite("fill", fill)
     if fill.shape not in ((), (1,), (channels,)):
         raise ShapeError(
             f"fill is {fill.shape} but the images have {channels} channels; give one number, or one for each.",
             expected=(channels,),
             actual=fill.shape,
         )
-    corners = np.array([(y, x) for y in _starts(height, tall, down) for x in _starts(width, wide, right)], "int32")
+    corners = corners_of((tall, wide), (down, right), (height, width))
     covered = _covered(question, (tall, wide), np.broadcast_to(fill, channels).astype("float32"))
     nothing = np.array([(height, width)], "int32")  # a window outside covers nothing
     drops = np.stack(
@@ -64,7 +65,7 @@ def occlusion(
             for image, chosen in zip(question.images, question.targets, strict=True)
         ]
     )
-    return _mean_of_windows(drops, corners, (tall, wide), (height, width))
+    return mean_of_windows(drops, corners, (tall, wide), (height, width))
 
 
 def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
@@ -74,9 +75,13 @@ def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
     return whole(name, sides[0], 1), whole(name, sides[1], 1)
 
 
-def _starts(length: int, window: int, stride: int) -> range:
-    """Return where windows start: as many as it takes to reach the end."""
-    return range(0, stride * (-(-(length - window) // stride) + 1), stride)
+def corners_of(window: Sequence[int], stride: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """Return int32 (K, 2), the (y, x) of windows; as many as it takes to reach the ends of an image of `size`."""
+    down, right = (
+        range(0, step * (-(-(length - side) // step) + 1), step)
+        for side, step, length in zip(window, stride, size, strict=True)
+    )
+    return np.array([(y, x) for y in down for x in right], "int32")
 
 
 def _covered(question: Question, window: tuple[int, int], fill: np.ndarray) -> Callable[..., tf.Tensor]:
@@ -99,7 +104,8 @@ def _scores(run: Callable[..., Any], image: np.ndarray, target: int, corners: np
     return check_finite(np.concatenate(parts), "scores").astype("float64")
 
 
-def _mean_of_windows(drops: np.ndarray, corners: np.ndarray, window: Sequence[int], size: Sequence[int]) -> np.ndarray:
+def mean_of_windows(drops: np.ndarray, corners: np.ndarray, window: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """Return float32 (N, H, W), at each pixel the mean of the drops (N, K) of those windows that cover it."""
     total, count = np.zeros((len(drops), *size)), np.zeros(size)
     for number, (y, x) in enumerate(corners):
         total[:, y : y + window[0], x : x + window[1]] += drops[:, number, None, None]

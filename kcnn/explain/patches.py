@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kcnn.errors import ConfigError, ShapeError
 from kcnn.explain.core import BATCH, check_finite, check_images, find_row
+from kcnn.explain.maps import shaped
 from kcnn.ops import graph
 from kcnn.ops.arithmetic import whole
 from kcnn.ops.receptive_field import ledger, unit_box
@@ -70,13 +71,15 @@ def top_patches(
     row = find_row(model, layer)
     keep = whole("count", count, 1)
     width = list(graph.calls(model))[row].outputs[0].shape[-1]
-    wanted = list(range(width)) if channels is None else [whole("channels", channel, 0) for channel in channels]
+    wanted = range(width) if channels is None else _listed(channels)
     if wanted and max(wanted) >= width:
         raise ConfigError(f"channels are {wanted} but the layer has {width}, 0 to {width - 1}.")
     found: dict[int, list[Patch]] = {channel: [] for channel in wanted}
     strongest = _strongest(model, row)
     boxes: Callable[[int, int], Box] | None = None
     seen = 0
+    if not (prepare is None or callable(prepare)):
+        raise ConfigError(f"prepare is {prepare!r:.80} but must be a function of images.")
     for images in _batches(data, whole("batch_size", batch_size, 1)):
         ready = check_images(model, images if prepare is None else prepare(images))
         if len(ready) != len(images) or ready.shape[1:3] != images.shape[1:3]:
@@ -113,12 +116,24 @@ def cut(image: np.ndarray, box: Box) -> np.ndarray:
     return window
 
 
+def _listed(channels: Any) -> list[int]:
+    if not isinstance(channels, (Sequence, np.ndarray)) or isinstance(channels, str):
+        raise ConfigError(f"channels are {channels!r:.80} but must be a list of whole numbers.")
+    return [whole("channels", channel, 0) for channel in channels]
+
+
 def _batches(data: Any, size: int) -> Iterable[np.ndarray]:
-    if hasattr(data, "ndim"):
-        yield from (np.asarray(data[at : at + size]) for at in range(0, len(data), size))
+    if getattr(data, "ndim", 0):
+        yield from (_images(data[at : at + size]) for at in range(0, len(data), size))
         return
+    if isinstance(data, str) or not isinstance(data, Iterable):
+        raise ConfigError(f"data are {data!r:.80} but must be images (N, H, W, C), or an iterable of such batches.")
     for batch in data:
-        yield np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
+        yield _images(batch[0] if isinstance(batch, (tuple, list)) and len(batch) else batch)
+
+
+def _images(batch: Any) -> np.ndarray:
+    return shaped("images", batch, "N, H, W, C")
 
 
 def _strongest(model: keras.Model, row: int) -> Callable[..., tuple[tf.Tensor, ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kcnn.errors import ConfigError
 from kcnn.explain.core import BATCH, Target, ask, gather
-from kcnn.ops.arithmetic import whole
+from kcnn.ops.arithmetic import is_real, whole
 
 
 def smooth_grad(
@@ -31,12 +31,12 @@ def smooth_grad(
     Returns: float32 (N, H, W, C), signed.
 
     Raises:
-        ConfigError: as in `saliency`; or `noise` is negative.
+        ConfigError: as in `saliency`; or `noise` is negative, or `seed`.
     """
-    if not noise >= 0:
-        raise ConfigError(f"noise is {noise} but must be at least 0 (0.15 is usual).")
+    if not (is_real(noise) and noise >= 0):
+        raise ConfigError(f"noise is {noise!r} but must be at least 0 (0.15 is usual).")
     question = ask(model, images, target, batch_size=batch_size)
-    images, generator, run = question.images, np.random.default_rng(seed), question.slopes()
+    images, generator, run = question.images, np.random.default_rng(whole("seed", seed, 0)), question.slopes()
     spread = noise * np.ptp(images, axis=(1, 2, 3), keepdims=True)
     total = np.zeros(images.shape)
     for _ in range(whole("samples", samples, 1)):

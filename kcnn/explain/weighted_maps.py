@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kcnn.errors import ConfigError
 from kcnn.explain.core import Target, ask, find_row, forward, gather, slope
+from kcnn.ops import graph
 
 Rule = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -42,4 +43,5 @@ def weighted_maps(
     try:
         return gather(run, question)
     except ConfigError as error:
-        raise ConfigError(f"layer {layer or 'of the last maps'!r}: {error}") from None
+        name = list(graph.calls(model))[row].name
+        raise ConfigError(f"layer {name!r}{'' if layer is not None else ', the last with maps'}: {error}") from None

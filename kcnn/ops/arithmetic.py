@@ -6,6 +6,7 @@ with its addition.
 """
 
 import math
+import numbers
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -323,6 +324,13 @@ def whole(name: str, value: Any, least: int) -> int:
     if number is None or isinstance(value, bool) or number < least:
         raise ConfigError(f"{name} is {value!r} but must be a whole number of at least {least}.")
     return number
+
+
+def is_real(value: Any) -> bool:
+    """Return whether `value` is one finite number: an int or a float, NumPy's too, but no bool and no text."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return isinstance(value, numbers.Integral) or math.isfinite(value)
 
 
 def _padding(value: Any) -> Padding:

@@ -121,7 +121,8 @@ def _fill(node: Any, values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, 
 def _functional(model: keras.Model) -> Any:
     if not getattr(model, "inputs", None):
         raise ShapeError(
-            f"model {model.name!r} has no known input shape; call it once on an image, or build it functionally.",
+            f"model {getattr(model, 'name', model)!r:.80} has no known input shape; call it once on an image, or build "
+            "it functionally.",
             expected="a built functional or Sequential model",
             actual=None,
         )

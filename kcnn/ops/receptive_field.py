@@ -129,9 +129,11 @@ def row_of(model: keras.Model, layer: str | int) -> int:
 
     Raises:
         UnknownNameError: no layer has this name.
-        ConfigError: no such row; or the name is called more than once.
+        ConfigError: no such row; or the name is called more than once; or `layer` is neither.
     """
     names = [call.name for call in calls(model)]
+    if isinstance(layer, bool) or not isinstance(layer, (int, str)):
+        raise ConfigError(f"layer is {layer!r:.80} but must be the name of a layer or the number of its row.")
     if isinstance(layer, int):
         if not 0 <= layer < len(names):
             raise ConfigError(f"layer is row {layer} but the ledger has rows 0 to {len(names) - 1}.")

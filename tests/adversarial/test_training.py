@@ -10,7 +10,7 @@ import tensorflow as tf
 from kcnn import recipe as r
 from kcnn.adversarial.training import Hardened
 from kcnn.data import open_source
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, ShapeError
 from kcnn.models import build
 from kcnn.tasks import TASKS
 from kcnn.tasks.classification.config import ClassificationConfig
@@ -99,6 +99,26 @@ def test_the_switch_chooses_the_model():
 def test_eps_out_of_range(eps):
     with pytest.raises(ConfigError, match="adversarial_eps"):
         ClassificationConfig(adversarial="pgd", adversarial_eps=eps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (("bim", 8.0, COLOUR), ConfigError, "one of fgsm, pgd"),
+        ((None, 8.0, COLOUR), ConfigError, "one of fgsm, pgd"),
+        (("pgd", -1.0, COLOUR), ConfigError, "eps is -1"),
+        (("pgd", float("nan"), COLOUR), ConfigError, "eps is nan"),
+        (("pgd", True, COLOUR), ConfigError, "eps is True"),
+        (("pgd", 256, COLOUR), ConfigError, "must lie in 0..255"),
+        (("pgd", 8.0, None), ConfigError, "must be a kcnn.recipe.Preprocess"),
+        (("pgd", 8.0, dataclasses.replace(COLOUR, size=(5, 6))), ShapeError, r"images \(5, 6, 3\) but the network"),
+    ],
+)
+def test_settings_that_cannot_work(arguments, error, said):
+    model = hardened("pgd")
+    with pytest.raises(error, match=said):
+        model.train_against(*arguments)
+    assert model.attack == ("pgd", 20.0, COLOUR)
 
 
 @pytest.mark.slow

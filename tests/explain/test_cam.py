@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kcnn.errors import ConfigError, UnknownNameError
+from kcnn.errors import ConfigError, ShapeError, UnknownNameError
 from kcnn.explain.cam import cam
 from kcnn.explain.grad_cam import grad_cam
 from kcnn.explain.grad_cam_plus import grad_cam_plus
@@ -131,6 +131,27 @@ def test_sanity_check_tells_the_network_from_the_image():
     shuffled = randomised(model, 1).get_weights()
     assert all(np.array_equal(np.sort(a.ravel()), np.sort(b.ravel())) for a, b in zip(before, shuffled, strict=True))
     assert not np.array_equal(before[0], shuffled[0])
+
+
+def test_maps_of_another_number_are_not_compared():
+    model, images = nets.twin(), nets.images()
+    for given in (np.ones((14, 14)), np.ones((1, 14, 14)), np.ones(2)):
+        with pytest.raises(ShapeError, match="must give a map for each of 2 images"):
+            sanity_check(lambda *_, given=given: given, model, images, 1)
+    maps = iter([np.ones((2, 14, 14)), np.ones((2, 7, 7))])
+    with pytest.raises(ShapeError, match="alike for both networks"):
+        sanity_check(lambda *_: next(maps), model, images, 1)
+    with pytest.raises(ConfigError, match="maps must be finite"):
+        sanity_check(lambda *_: np.full((2, 14, 14), np.nan), model, images, 1)
+
+
+def test_the_layer_is_named_where_no_slope_comes():
+    nothing = lambda outputs: keras.ops.ones((2,))  # noqa: E731
+    with pytest.raises(ConfigError, match="layer '4', the last with maps: no gradient"):
+        grad_cam(nets.twin(), nets.images(), nothing)
+    for layer in ("3", 3):
+        with pytest.raises(ConfigError, match="layer '3': no gradient"):
+            grad_cam(nets.twin(), nets.images(), nothing, layer=layer)
 
 
 def test_the_sanity_check_compares_ranks():

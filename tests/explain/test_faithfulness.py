@@ -60,5 +60,33 @@ def test_mistakes():
         deletion(counting(), np.zeros((1, 8, 8, 1)), np.zeros((2, 8, 8)), 0)
     with pytest.raises(ShapeError, match="fill is"):
         insertion(counting(), np.zeros((1, 8, 8, 1)), np.zeros((1, 8, 8)), 0, fill=np.zeros((3, 3, 1)))
+    with pytest.raises(ConfigError, match="fill must be finite"):
+        deletion(counting(), np.zeros((1, 8, 8, 1)), np.zeros((1, 8, 8)), 0, fill=np.nan)
+    with pytest.raises(ConfigError, match="maps must be finite"):
+        deletion(counting(), np.zeros((1, 8, 8, 1)), np.full((1, 8, 8), np.nan), 0)
     with pytest.raises(ShapeError, match="boxes of 2 images"):
         points_inside(np.zeros((1, 4, 4)), [[], []], (8, 8))
+    with pytest.raises(ConfigError, match="maps must be finite"):
+        points_inside(np.full((1, 4, 4), np.nan), [[]], (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("box", "error", "said"),
+    [
+        ((4, 0, 2, 8), ConfigError, "y1 < y2"),
+        ((0, 4, 8, 4), ConfigError, "x1 < x2"),
+        ((0, 0, 8, 9), ConfigError, "within the 8 x 8 pixels"),
+        ((-3, 0, 8, 8), ConfigError, "within the 8 x 8 pixels"),
+        ((0, 0, np.inf, 8), ConfigError, "must be finite"),
+        ((0, 0, np.nan, 8), ConfigError, "must be finite"),
+        ((0, 0, 8), ShapeError, r"must be \(K, 4\)"),
+        ("abcd", ConfigError, "one array of numbers"),
+    ],
+)
+def test_boxes_that_are_none(box, error, said):
+    for boxes in ([[(0, 0, 4, 4)], [box]], [[], [box]]):
+        with pytest.raises(error, match=f"image 1.*{said}"):
+            points_inside(np.zeros((2, 4, 4)), boxes, (8, 8))
+        with pytest.raises(error, match=f"image 1.*{said}"):
+            chance_inside(boxes, (8, 8))
+    assert chance_inside([[(0, 0, 8.4, 8)]], (8, 8)) == [1]  # resized boxes may miss the border by a fraction

@@ -75,6 +75,24 @@ def test_integrated_gradients_are_complete():
     assert np.abs(risen).min() > 0.01
 
 
+def test_the_gap_is_of_attributions_of_these_images():
+    model, images = nets.twin(), nets.images()
+    found = np.zeros_like(images)
+    for wrong in (found[:1], found[0], found[..., :1], found.sum(axis=(1, 2, 3))):
+        with pytest.raises(ShapeError, match="attributions are"):
+            gap(model, images, wrong, 2)
+    with pytest.raises(ConfigError, match="attributions must be finite"):
+        gap(model, images, found + np.inf, 2)
+
+
+def test_a_baseline_of_each_channel_is_that_image():
+    model, images, colour = nets.twin(), nets.images(), np.array([0.5, -0.5, 0.25], "float32")
+    found = integrated_gradients(model, images, 1, baseline=colour, steps=3)
+    image = np.broadcast_to(colour, (14, 14, 3))
+    np.testing.assert_array_equal(found, integrated_gradients(model, images, 1, baseline=image, steps=3))
+    assert np.abs(found - integrated_gradients(model, images, 1, steps=3)).max() > 1e-4
+
+
 def test_smooth_grad_without_noise_is_saliency_and_noise_is_repeatable():
     model, images = nets.twin(), nets.images()
     np.testing.assert_allclose(smooth_grad(model, images, 1, noise=0.0, samples=2), saliency(model, images, 1))
@@ -145,5 +163,9 @@ def test_what_is_no_number_is_found(method):
 def test_a_baseline_must_fit():
     with pytest.raises(ShapeError, match="baseline is"):
         integrated_gradients(nets.twin(), nets.images(), 1, baseline=np.zeros((3, 3, 3)))
+    with pytest.raises(ShapeError, match="baseline is"):  # would broadcast to (N, 14, 14, 3)
+        integrated_gradients(nets.twin(), nets.images(), 1, baseline=np.zeros((14, 1)))
+    with pytest.raises(ConfigError, match="baseline must be finite"):
+        integrated_gradients(nets.twin(), nets.images(), 1, baseline=[0, np.nan, 0])
     with pytest.raises(ConfigError, match="noise is -1"):
         smooth_grad(nets.twin(), nets.images(), 1, noise=-1)

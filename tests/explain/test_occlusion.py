@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kcnn.errors import ConfigError, ShapeError
-from kcnn.explain.occlusion import occlusion
+from kcnn.explain.occlusion import corners_of, mean_of_windows, occlusion
 from tests.explain import nets
 
 
@@ -77,3 +77,19 @@ def test_what_cannot_work_is_told(options, message):
         occlusion(nets.twin(), nets.images(), 1, **({"window": 4, "stride": 2} | options))
     with pytest.raises(ShapeError, match="fill is"):
         occlusion(nets.twin(), nets.images(), 1, window=4, stride=2, fill=[0, 1])
+    with pytest.raises(ConfigError, match="fill must be finite"):
+        occlusion(nets.twin(), nets.images(), 1, window=4, stride=2, fill=np.nan)
+
+
+@pytest.mark.parametrize(("window", "stride", "size"), [((5, 4), (3, 2), (14, 14)), ((1, 1), (1, 1), (1, 1))])
+def test_windows_cover_every_pixel_and_their_mean_is_taken(window, stride, size):
+    corners = corners_of(window, stride, size)
+    rows, columns = np.indices(size)
+    seen = np.array(
+        [(y <= rows) & (rows < y + window[0]) & (x <= columns) & (columns < x + window[1]) for y, x in corners]
+    )
+    assert seen.any(axis=0).all()
+    assert (corners < size).all()
+    drops = np.arange(len(corners), dtype=float)
+    expected = (drops[:, None, None] * seen).sum(axis=0) / seen.sum(axis=0)
+    np.testing.assert_allclose(mean_of_windows(drops[None], corners, window, size)[0], expected, rtol=1e-6)
