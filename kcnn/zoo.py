@@ -220,7 +220,8 @@ def _record(name: str) -> Any:
     from kcnn.weights.records import IMAGENET
 
     if name not in IMAGENET:
-        raise UnknownNameError("ImageNet weights of", name, IMAGENET, "A file or hf:OWNER/REPOSITORY works too.")
+        hint = "Give a file or hf:OWNER/REPOSITORY as its weights."
+        raise UnknownNameError("network with ImageNet weights", name, IMAGENET, hint)
     return IMAGENET[name]
 
 

@@ -64,7 +64,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     radii = _radii(args, function)
     files = list(find_files(args.files))
     folder = _folder(args, files)
-    victim, runner, labels = _open(args.model)
+    victim, runner = _open(args.model)
+    labels = runner.labels
     target = None if args.target is None else class_id(args.target, labels)
     attack = functools.partial(function, **settings)
 
@@ -132,18 +133,14 @@ def _radii(args: argparse.Namespace, function: Callable[..., Any]) -> list[float
     return [check_eps(radius, "eps of --curve") for radius in radii]
 
 
-def _open(model: str) -> tuple["Victim", "Runner", tuple[str, ...]]:
-    """Return the network of a run or bundle, how its images are read, and its class names."""
+def _open(model: str) -> tuple["Victim", "Runner"]:
+    """Return the network of a run or bundle, and how its images are read."""
     from kcnn.adversarial.victim import Victim
-    from kcnn.export.facts import of_run
-    from kcnn.export.runner import of_keras
-    from kcnn.tasks import TASKS
 
-    folder, network, recipe, info = open_classifier(model, "attacks")
-    if info.multi_label:
+    runner, network = open_classifier(model, "attacks")
+    if runner.facts.multi_label:
         raise ConfigError(f"{model} gives any number of labels an image, but attacks need one label.")
-    runner = of_keras(folder, network, of_run(recipe, info), TASKS.get(recipe.task).signature(recipe, info))
-    return Victim(network, recipe.preprocess, BATCH), runner, tuple(info.classes)
+    return Victim(network, runner.preprocess, BATCH), runner
 
 
 def _folder(args: argparse.Namespace, files: list[str]) -> Path:

@@ -1,5 +1,6 @@
 """What the verbs that ask a classifier share: opening its run, and reading a class from the command line."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,31 +10,46 @@ from kcnn.errors import ConfigError, UnknownNameError
 if TYPE_CHECKING:
     import keras
 
-    from kcnn.data.source import Info
-    from kcnn.recipe import Recipe
+    from kcnn.export.runner import Runner
+
+SUFFIXES = (".tflite", ".keras", ".h5", ".hdf5", ".safetensors", ".zip", ".pb")  # of files that may be taken for models
 
 
-def open_classifier(name: str, work: str) -> tuple[Path, "keras.Model", "Recipe", "Info"]:
+def open_classifier(name: str, work: str) -> tuple["Runner", "keras.Model"]:
     """Open a run or a bundle, or the newest run of a folder.
 
     Args:
         name: the folder.
         work: what is to be done with it, for the message, as in "attacks".
 
-    Returns: the folder it lies in, its network, recipe and facts of the source.
+    Returns: how it runs, with the facts about it, and its network.
 
     Raises:
-        ConfigError: it is of another task than classification.
+        ConfigError: nothing is there, or it is of another task than classification.
         KcnnError: as `kcnn.train.weights.load_run`.
     """
-    from kcnn.export.runner import newest
-    from kcnn.train.weights import load_run
+    from kcnn.export.runner import newest, open_network
 
-    folder = newest(Path(name))
-    model, recipe, info = load_run(folder)
-    if recipe.task != "classification":
-        raise ConfigError(f"{name} is a run of {recipe.task}, but {work} need one of classification.")
-    return folder, model, recipe, info
+    check_there(name)
+    runner, model = open_network(newest(Path(name)))
+    if runner.facts.task != "classification":
+        raise ConfigError(f"{name} is a run of {runner.facts.task}, but {work} need one of classification.")
+    return runner, model
+
+
+def reads_as_path(name: str) -> bool:
+    """Return whether a name cannot be that of a network, but of a file or folder."""
+    return "/" in name or os.sep in name or name.startswith((".", "~")) or Path(name).suffix in SUFFIXES
+
+
+def check_there(name: str) -> None:
+    """Check that a path leads somewhere.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not Path(name).exists():
+        raise ConfigError(f"there is no file or folder {name}; check the path.")
 
 
 def class_id(text: str, labels: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kcnn.cli.classifier import check_folder, class_id, open_classifier
+from kcnn.cli.classifier import check_folder, check_there, class_id, open_classifier, reads_as_path
 from kcnn.cli.console import Console
 from kcnn.errors import ConfigError
 from kcnn.explain.methods import METHODS, apply, drawn, method
@@ -45,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("model", metavar="MODEL", help="run folder, bundle, or a name of `kcnn list models`")
     parser.add_argument("files", metavar="IMAGE", nargs="+", help="image, folder or glob")
-    parser.add_argument(
-        "--method", default=DEFAULT, help=f"comma-separated, of {', '.join(METHODS)}; default {DEFAULT}"
-    )
+    parser.add_argument("--method", help=f"comma-separated, of {', '.join(METHODS)}; default {DEFAULT}")
     parser.add_argument("--layer", help="whose maps the CAM methods weigh (default: the last layer with maps)")
     parser.add_argument("--target", metavar="CLASS", help="number or name of the class (default: the model's answer)")
     parser.add_argument("--weights", metavar="WHICH", help="of a named model: imagenet (default), file, hf:...")
@@ -66,7 +64,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from kcnn.explain.core import find_row
     from kcnn.export.predict import find_files, reader
 
-    methods = parse_methods(args.method)
+    if args.gallery:
+        check_gallery(args)
+    methods = parse_methods(DEFAULT if args.method is None else args.method)
     if args.batch_size < 1:
         raise ConfigError(f"--batch_size is {args.batch_size} but must be at least 1.")
     output, files = Path(args.output), list(find_files(args.files))
@@ -120,12 +120,23 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
+def check_gallery(args: argparse.Namespace) -> None:
+    """Refuse flags that the page of a network has no use for.
+
+    Raises:
+        ConfigError: one of them is given.
+    """
+    for flag, value in (("--method", args.method), ("--target", args.target), ("--json", args.json or None)):
+        if value is not None:
+            raise ConfigError(f"{flag} does not go with --gallery, which shows layers (--layer=NAME,...), not answers.")
+
+
 def open_network(name: str, weights: str | None) -> Opened:
     """Open a run or a bundle, or build a named network with weights.
 
     Raises:
         UnknownNameError: neither a folder nor a network.
-        ConfigError: a run of another task than classification, or one and `weights`.
+        ConfigError: a path that leads nowhere, a run of another task than classification, or one and `weights`.
         KcnnError: as `kcnn.train.weights.load_run` or `kcnn.zoo.build`.
     """
     import kcnn
@@ -134,15 +145,13 @@ def open_network(name: str, weights: str | None) -> Opened:
     if Path(name).is_dir():
         if weights is not None:
             raise ConfigError(f"{name} has weights of its own; --weights={weights} goes with a model's name.")
-        _, model, recipe, info = open_classifier(name, "heat maps")
-        return Opened(model, recipe.preprocess, tuple(info.classes), info.multi_label)
-    if "/" in name or Path(name).suffix in (".tflite", ".keras", ".h5"):
+        runner, model = open_classifier(name, "heat maps")
+        return Opened(model, runner.preprocess, runner.labels, runner.facts.multi_label)
+    if reads_as_path(name):
+        check_there(name)
         raise ConfigError(f"{name} is no run or bundle; explaining needs the Keras network of one, or a model's name.")
     weights = weights or "imagenet"
-    if name in kcnn.list_models() and weights != "imagenet":
-        record = zoo.find(name, weights).preprocess or zoo.preprocess(name)
-    else:
-        record = zoo.preprocess(name)
+    record = zoo.preprocess(name, weights)
     model = kcnn.build(name, weights=weights, image_shape=record.image_shape)
     return Opened(model, record, tuple(map(str, range(model.output_shape[-1]))))
 

@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from pathlib import Path
 
+from kcnn.cli.classifier import check_there, reads_as_path
 from kcnn.cli.console import Console
 from kcnn.errors import UnknownNameError
 
@@ -37,6 +38,8 @@ def show_card(name: str, as_json: bool, console: Console) -> int:
     from kcnn.models import MODELS
 
     if name not in MODELS.entries():
+        if reads_as_path(name):
+            check_there(name)
         raise UnknownNameError("kind or model", name, [*KINDS, *MODELS.entries()], "`kcnn list models` names them all.")
 
     from kcnn.models.cards import card

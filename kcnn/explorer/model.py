@@ -157,7 +157,7 @@ class Opened:
     def occlusion(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:
         """Return where covering the image lowers the probability of a class (Zeiler and Fergus 2014, section 4.2).
 
-        A square of `SHARE` of the side is put on `POSITIONS` places along each axis; a pixel's value is the mean
+        A square of `SHARE` of the side is put on up to `POSITIONS` places along each axis; a pixel's value is the mean
         drop over the squares that cover it.
 
         Args:
@@ -171,6 +171,8 @@ class Opened:
             ConfigError: the class or fill does not exist.
             DataError, ExportError: as `predict`.
         """
+        from kcnn.explain.occlusion import mean_of_windows
+
         image = self._pixels(contents)
         whole = self._scores(image[None])[0]
         target, fill = _class_id(query, whole), query.get("fill", FILLS[0])
@@ -178,17 +180,12 @@ class Opened:
             raise ConfigError(f"fill is {fill!r} but must be one of {', '.join(FILLS)}.")
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         colour = np.median(border, axis=0) if fill == "background" else 128
-        total = np.zeros(image.shape[:2])
-        count = np.zeros(image.shape[:2])
-        boxes = squares(*image.shape[:2])
-        covered = np.repeat(image[None], len(boxes), axis=0)
-        for one, box in zip(covered, boxes, strict=True):
-            one[box] = colour
-        for box, scores in zip(boxes, self._scores(covered), strict=True):
-            total[box] += whole[target] - scores[target]
-            count[box] += 1
-        drops = total / np.maximum(count, 1)
-        return self._about(target, whole) | evidence(drops)
+        size, window, corners = image.shape[:2], *squares(*image.shape[:2])
+        covered = np.repeat(image[None], len(corners), axis=0)
+        for one, (y, x) in zip(covered, corners, strict=True):
+            one[y : y + window[0], x : x + window[1]] = colour
+        drops = whole[target] - self._scores(covered)[:, target]  # a .tflite has no graph to be asked by `occlusion`
+        return self._about(target, whole) | evidence(mean_of_windows(drops[None], corners, window, size)[0])
 
     def explain(self, contents: bytes, query: dict[str, str]) -> dict[str, Any]:
         """Return which pixels speak for a class, by a method that looks inside.
@@ -311,12 +308,11 @@ def _victim(model: Any, runner: "Runner") -> "Victim":
     return Victim(model, runner.preprocess)
 
 
-def squares(height: int, width: int) -> list[tuple[slice, slice]]:
-    """Return the boxes of the occlusion test, evenly spread from corner to corner, doubles left out."""
+def squares(height: int, width: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Return (height, width) of the part that the occlusion test covers, and its corners (K, 2) on the image."""
+    from kcnn.explain.occlusion import corners_of
 
-    def along(size: int) -> list[slice]:
-        side = max(1, round(size * SHARE))
-        starts = sorted({round(at) for at in np.linspace(0, size - side, POSITIONS)})
-        return [slice(start, start + side) for start in starts]
-
-    return [(row, column) for row in along(height) for column in along(width)]
+    sides = max(1, round(height * SHARE)), max(1, round(width * SHARE))
+    room = height - sides[0], width - sides[1]
+    steps = [max(1, -(-left // (POSITIONS - 1))) for left in room]
+    return sides, corners_of(sides, steps, (height, width))

@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 
 def open_network(path: Path | None) -> tuple["Runner", "keras.Model | None"]:
     """Open a run or bundle as its Keras model, whose layers can be looked into; other files as they run."""
-    from kcnn.export import facts
-    from kcnn.export.runner import newest, of_keras, open_model
-    from kcnn.tasks import TASKS
-    from kcnn.train.weights import RECIPE, load_run
+    from kcnn.export import runner
+    from kcnn.train.weights import RECIPE
 
-    folder = newest(Path(path or "."))
+    folder = runner.newest(Path(path or "."))
     if not (folder / RECIPE).is_file():
-        return open_model(folder), None
-    model, recipe, info = load_run(folder)
-    signature = TASKS.get(recipe.task).signature(recipe, info)
-    return of_keras(folder, model, facts.of_run(recipe, info), signature), model
+        return runner.open_model(folder), None
+    return runner.open_network(folder)
 
 
 def image_reader(runner: "Runner") -> Callable[[bytes], np.ndarray]:

@@ -18,6 +18,7 @@ from kcnn.explorer.model import Opened
 
 HOST = "127.0.0.1"
 MOST_BYTES = 32 * 1024 * 1024
+MOST_FIELDS = 10  # of a query
 SECONDS = 30  # a client that stalls longer is dropped
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -153,7 +154,10 @@ class Handler(BaseHTTPRequestHandler):
         self._json(acts[path](self._body()))
 
     def _query(self) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(self.path).query, max_num_fields=10))
+        try:
+            return dict(parse_qsl(urlsplit(self.path).query, max_num_fields=MOST_FIELDS))
+        except ValueError:  # too many
+            raise Refused(HTTPStatus.BAD_REQUEST, f"Ask with at most {MOST_FIELDS} fields behind the ?.") from None
 
     def _body(self) -> bytes:
         self.close_connection = True  # until the body is read, what follows on this connection is no request

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from kcnn.export import flatbuffer
 from kcnn.export.facts import Facts
 from kcnn.recipe import Preprocess
 from kcnn.tasks.task import Outputs, raw_outputs
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH = 32
 MANIFEST = "manifest.json"
@@ -165,11 +168,21 @@ def check_unchanged(folder: Path, file: Path) -> None:
 
 def open_keras(folder: Path) -> Runner:
     """Open the Keras model of a run or a bundle."""
+    return open_network(folder)[0]
+
+
+def open_network(folder: Path) -> tuple[Runner, "keras.Model"]:
+    """Open the Keras model of a run or a bundle, and return the network itself beside it, to be looked into.
+
+    Raises:
+        KcnnError: as `kcnn.train.weights.load_run`.
+    """
     from kcnn.tasks import TASKS
     from kcnn.train.weights import load_run
 
     model, recipe, info = load_run(folder)
-    return of_keras(folder, model, facts_file.of_run(recipe, info), TASKS.get(recipe.task).signature(recipe, info))
+    facts, signature = facts_file.of_run(recipe, info), TASKS.get(recipe.task).signature(recipe, info)
+    return of_keras(folder, model, facts, signature), model
 
 
 def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:

@@ -126,5 +126,7 @@ def test_ctrl_c_keeps_what_is_finished(folder, capfd, tmp_path, monkeypatch, sto
 
 
 def test_no_run(folder, capsys):
-    assert run(["attack", str(folder / "nowhere"), str(folder / "digit0.png")]) == 3
+    assert run(["attack", str(folder / "nowhere"), str(folder / "digit0.png")]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err
+    assert run(["attack", str(folder), str(folder / "digit0.png")]) == 3
     assert "not a run" in capsys.readouterr().err

@@ -152,10 +152,33 @@ def test_a_run_of_another_task(photos, tmp_path, capfd):
 
 
 def test_what_is_no_network(photos, capfd):
+    for name in ("/nope", "nope.tflite", "./nope", "~/nope"):
+        assert kcnn(["explain", name, str(photos / "a.png")]) == 2
+        assert f"there is no file or folder {name};" in capfd.readouterr().err
+    (photos / "net.tflite").write_bytes(b"")
     assert kcnn(["explain", str(photos / "net.tflite"), str(photos / "a.png")]) == 2
     assert "no run or bundle" in capfd.readouterr().err
     assert kcnn(["explain", "resnet5", str(photos / "a.png")]) == 2
     assert "Did you mean 'resnet56' or 'resnet50'" in capfd.readouterr().err
+
+
+def test_a_file_that_does_not_know_its_pixels(photos, tmp_path, capfd):
+    from kcnn.models import build
+
+    build("tiny_lenet5").save(tmp_path / "net.keras")
+    weights = f"--weights={tmp_path / 'net.keras'}"
+    assert kcnn(["explain", "tiny_lenet5", str(photos / "a.png"), weights]) == 2
+    errors = capfd.readouterr().err
+    assert "does not say which pixels it expects" in errors
+    assert kcnn(["explain", "tiny_lenet5", str(photos / "a.png")]) == 2
+    assert "unknown network with ImageNet weights 'tiny_lenet5'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--method=grad_cam", "--target=7", "--json"])
+def test_a_gallery_takes_no_flag_that_it_would_pass_over(network, photos, tmp_path, flag, capfd):
+    assert kcnn(["explain", network, str(photos / "a.png"), "--gallery", flag, f"--output={tmp_path / 'out'}"]) == 2
+    assert f"{flag.partition('=')[0]} does not go with --gallery" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_gallery_of_two_layers(network, photos, tmp_path, capfd):

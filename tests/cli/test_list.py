@@ -33,7 +33,12 @@ def test_a_card_as_json(capsys):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("lenet", "Did you mean 'lenet5'"), ("model", "Did you mean 'models'"), ("xyzzy", "`kcnn list models` names")],
+    [
+        ("lenet", "Did you mean 'lenet5'"),
+        ("model", "Did you mean 'models'"),
+        ("xyzzy", "`kcnn list models` names"),
+        ("/nope", "there is no file or folder /nope"),
+    ],
 )
 def test_other_names_are_explained(name, message, capsys):
     assert run(["list", name]) == 2

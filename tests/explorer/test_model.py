@@ -208,10 +208,26 @@ def test_a_tflite_file_is_not_looked_into(bundle, digit):
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (1, 1), (5, 300), (224, 224)])
 def test_squares_cover_every_pixel(height, width):
     count = np.zeros((height, width), int)
-    for box in squares(height, width):
-        count[box] += 1
+    (tall, wide), corners = squares(height, width)
+    for y, x in corners:
+        count[y : y + tall, x : x + wide] += 1
     assert count.min() >= 1
-    assert len(squares(height, width)) <= POSITIONS**2
+    assert len(corners) <= POSITIONS**2
+
+
+def test_occlusion_is_that_of_the_library(opened, digit):
+    from kcnn.data.preprocess import normalise
+    from kcnn.explain.core import with_softmax
+    from kcnn.explain.occlusion import occlusion
+
+    pixels, contents = digit
+    record, gray = opened._runner.preprocess, np.full((1, 1, 1, 1), 128, np.uint8)
+    fill = normalise(gray, record).numpy().ravel()
+    ready = normalise(pixels[None, ..., None], record).numpy()
+    wanted = occlusion(with_softmax(opened._model), ready, 4, window=7, stride=2, fill=fill)[0]  # 7 is a quarter of 28
+    found = opened.occlusion(contents, {"class": "4", "fill": "gray"})
+    assert found["most"] == pytest.approx(np.abs(wanted).max(), rel=1e-4)
+    assert values_of(found["map"])[0] == pytest.approx(wanted, abs=found["most"] / 100)
 
 
 def test_pictures_survive_values_that_are_not_numbers():

@@ -149,6 +149,14 @@ def test_without_a_model_it_says_so(server):
     assert refusal(server, "/train", "POST", b"x")[0] == 404
 
 
+def test_a_crowded_question_is_refused(server):
+    fields = "&".join(f"field{number}=1" for number in range(11))
+    for path, method in ((f"/kernels?{fields}", "GET"), (f"/predict?{fields}", "POST")):
+        status, error = refusal(server, path, method=method, body=b"x" if method == "POST" else None)
+        assert (status, error["type"]) == (400, "Refused")
+        assert "at most 10 fields" in error["message"]
+
+
 def test_a_fault_of_ours_is_an_answer_too(server, monkeypatch):
     monkeypatch.setattr(server.opened, "predict", lambda body: 1 / 0)
     status, error = refusal(server, "/predict", "POST", b"x")
