@@ -27,6 +27,7 @@ from typing import Any
 
 SEEDS = (0, 1, 2)
 SKIPS = {"FCN-32s": (), "FCN-16s": ("block4_pool",), "FCN-8s": ("block4_pool", "block3_pool")}
+SKIPS_TRUNK = (("repeats", (1, 1, 2, 2, 2)), ("widths", (16, 32, 64, 96, 96)), ("units", 128))  # of tiny_vgg
 SKIPS_EPOCHS = 12
 
 
@@ -112,19 +113,16 @@ def skips(args: argparse.Namespace) -> None:
 
     from kcnn import recipe as recipes
     from kcnn.data import open_source
-    from kcnn.models import fcn, vgg
+    from kcnn.models import fcn
     from kcnn.tasks import TASKS
 
-    vgg.SPECS["tiny_vgg"] = dataclasses.replace(
-        vgg.SPECS["tiny_vgg"], repeats=(1, 1, 2, 2, 2), widths=(16, 32, 64, 96, 96), units=128
-    )
     plain = recipes.load("shapes_segnet")
     plain = recipes.override(plain, [f"train.epochs={SKIPS_EPOCHS}", "train.ema=0", *args.set])
     source, task = open_source(plain.data), TASKS.get(plain.task)
     steps = -(-source.split("train").size // plain.train.batch_size)
     for name, pools in SKIPS.items():
         keras.utils.set_random_seed(plain.train.seed)
-        spec = dataclasses.replace(fcn.SPECS["tiny_fcn"], skips=pools)
+        spec = dataclasses.replace(fcn.SPECS["tiny_fcn"], skips=pools, changes=SKIPS_TRUNK)
         model = fcn.network(name, spec, len(source.info.classes), plain.preprocess.image_shape)
         task.compile(model, plain, steps, task.class_counts(plain, source.info, source.split("train")))
         model.fit(

@@ -7,7 +7,7 @@ Departures of all rows: no multi-grid, the paper's larger dilations inside the l
 Departures of the V3+ rows: the Xception is Chollet's, not the "aligned" one of section 3.2, so its unpadded stem moves
 the maps by about a pixel; MobileNets and EfficientNet-Lite have the whole pyramid and decoder, in separable form, where
 the authors' release leaves both out for MobileNetV2. Maps are enlarged with pixels as squares (`ResizeLike`), not with
-corners aligned.
+corners aligned, and dropout stands before the scores, in the release after the pyramid.
 In LiteRT each dilated convolution is one operation where the batch is a number, as in what `kcnn export` writes, and
 three (SPACE_TO_BATCH_ND, the convolution, BATCH_TO_SPACE_ND) where it is open, which is no faster:
 tools/bench_dilation.py prints the operations and times of both.

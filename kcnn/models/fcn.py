@@ -24,11 +24,13 @@ class FCNSpec:
 
     Attributes:
         trunk: the classifier that the network starts with, whose weights fit.
+        changes: (field, value) of the classifier's row to replace.
         skips: poolings of a VGG that give scores of their own, the deepest first.
         width: maps of the 3x3 on a ResNet; 0 keeps the dense layers of a VGG.
     """
 
     trunk: str
+    changes: tuple[tuple[str, object], ...] = ()
     skips: tuple[str, ...] = ()
     width: int = 0
     source: str
@@ -56,7 +58,7 @@ SPECS = {
 def on_vgg(inputs: keras.KerasTensor, spec: FCNSpec, name: str, num_classes: int) -> keras.KerasTensor:
     """Scores of the dense layers as convolutions, doubled and added to those of each skip, then enlarged."""
     image = PadToMultiple(32, name="padded")(inputs)
-    levels, row = trunk(image, spec.trunk, 32)
+    levels, row = trunk(image, spec.trunk, 32, spec.changes)
     whole = keras.Model(inputs, levels["C5"])
     x = vgg.convolutional_head(levels["C5"], row, num_classes, kernel=(row.side // 32,) * 2, padding="same")
     for pool in spec.skips:
@@ -78,7 +80,7 @@ def on_vgg(inputs: keras.KerasTensor, spec: FCNSpec, name: str, num_classes: int
 
 def on_resnet(inputs: keras.KerasTensor, spec: FCNSpec, name: str, num_classes: int) -> keras.KerasTensor:
     """A 3x3 and the scores on the dilated last level, then enlarged."""
-    levels, _ = trunk(inputs, spec.trunk, 8)
+    levels, _ = trunk(inputs, spec.trunk, 8, spec.changes)
     x = even_conv(list(levels.values())[-1], spec.width, 3, 1, "fcn_conv")
     x = relu(batch_norm(x, "fcn_conv"), "fcn_conv")
     x = keras.layers.Dropout(0.1, name="dropout")(x)

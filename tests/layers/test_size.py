@@ -24,6 +24,16 @@ def test_half_pixels_by_hand():
     np.testing.assert_allclose(np.asarray(found).ravel(), [0.0, 1.0, 3.0, 4.0])
 
 
+@pytest.mark.parametrize("open_size", [False, True])
+def test_shrinking_does_not_smooth(open_size):
+    # centres of 2 pixels over 6: 1.5 and 4.5, those of the second and the fifth
+    sides = (None, None) if open_size else (1, 6)
+    maps, reference = keras.Input((*sides, 1)), keras.Input((*sides[:1], None if open_size else 2, 1))
+    model = keras.Model([maps, reference], ResizeLike()([maps, reference]))
+    row = np.array([1, 9, 1, 2, 5, 2], "float32").reshape(1, 1, 6, 1)
+    np.testing.assert_allclose(np.ravel(model([row, np.zeros((1, 1, 2, 1), "float32")])), [9.0, 5.0])
+
+
 @pytest.mark.parametrize(("height", "width"), [(13, 29), (10, 30), (40, 7)])
 def test_a_ramp_stays_a_ramp_inside(height, width):
     found = np.asarray(ResizeLike()([ramp(5, 6), np.zeros((1, height, width, 1), "float32")]))
