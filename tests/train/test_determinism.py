@@ -5,11 +5,16 @@ What does not repeat raises instead of differing, so that it is found at the fir
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import kcnn.layers
+
+ROOT = Path(__file__).parents[2]
 # Layers that kcnn's networks use, and those that users add most: (expression, shape of one input)
 LAYERS = {
     "Conv1D": ("L.Conv1D(8, 3)", (64, 8)),
@@ -25,6 +30,7 @@ LAYERS = {
     "GroupNormalization": ("L.GroupNormalization(4)", (32, 32, 16)),
     "MaxPooling2D": ("L.MaxPooling2D(3, 2)", (33, 33, 8)),
     "AveragePooling2D": ("L.AveragePooling2D(3, 2)", (33, 33, 8)),
+    "GlobalAveragePooling1D": ("L.GlobalAveragePooling1D()", (64, 16)),
     "AdaptiveAveragePooling2D": ("L.AdaptiveAveragePooling2D(5)", (32, 32, 8)),
     "GlobalAveragePooling2D": ("L.GlobalAveragePooling2D()", (64, 64, 16)),
     "GlobalMaxPooling2D": ("L.GlobalMaxPooling2D()", (64, 64, 16)),
@@ -40,14 +46,29 @@ LAYERS = {
     "kcnn SpatialPyramidPooling": ("K.SpatialPyramidPooling()", (32, 32, 8)),
     "kcnn LocalResponseNormalization": ("K.LocalResponseNormalization()", (32, 32, 8)),
     "kcnn TrainableSubsampling": ("K.TrainableSubsampling()", (32, 32, 8)),
+    "kcnn SparseConv2D": ("K.SparseConv2D([[0, 1, 2], [3, 4], [5, 6, 7]], 3)", (32, 32, 8)),
+    "kcnn RadialBasisOutput": ("K.RadialBasisOutput(10)", (84,)),
+    "kcnn ResizeLike": ("lambda x: K.ResizeLike()([x, ops.zeros((16, 45, 70, 1))])", (16, 24, 8)),
+    "kcnn CropLike": ("lambda x: K.CropLike()([x, ops.zeros((16, 9, 20, 1))])", (32, 32, 8)),
+    "kcnn PadToMultiple": ("K.PadToMultiple(16)", (30, 33, 8)),
+    "kcnn BedOfNailsUnpooling": ("K.BedOfNailsUnpooling()", (16, 16, 8)),
     "kcnn MaxUnpooling": ("lambda x: K.MaxUnpooling()(K.MaxPoolingWithPositions()(x))", (32, 32, 8)),
     "gather": ("lambda x: ops.take(x, [0, 3, 3, 3, 5, 3], axis=1)", (64, 8)),
     "segment sum": ("lambda x: ops.segment_sum(x, ops.arange(16) % 3, 3)", (64, 8)),
+    "cross-entropy": (
+        "lambda x: keras.losses.SparseCategoricalCrossentropy(from_logits=True)(ops.arange(16) % 50, x)", (50,),
+    ),
+    "Dice": ("lambda x: keras.losses.Dice()(ops.one_hot(ops.arange(16) % 50, 50), ops.softmax(x))", (50,)),
     "crop and resize": (
         "lambda x: tf.image.crop_and_resize(x, [[0.0, 0.0, 1.0, 0.7]] * 16, list(range(16)), (9, 9))", (32, 32, 8),
     ),
 }  # fmt: skip
 NOT_REPEATING: dict[str, str] = {}
+# Stock layers that move numbers or combine them one by one, so that no order of sums can differ
+ONE_BY_ONE = {
+    "Activation", "Add", "Average", "Concatenate", "Cropping2D", "Flatten", "Maximum", "Multiply", "ReLU", "Rescaling",
+    "Reshape", "ZeroPadding2D",
+}  # fmt: skip
 
 PROGRAM = """
 import hashlib, json, os, sys
@@ -92,3 +113,25 @@ def test_every_layer_gives_the_same_bits_or_is_listed():
     assert {name: NOT_REPEATING.get(name, "") in what for name, what in differing.items()} == dict.fromkeys(
         NOT_REPEATING, True
     ), differing
+
+
+def test_the_document_says_how_many_and_which():
+    said = " ".join((ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").split())
+    assert f"runs {len(LAYERS)} layers, losses and operations" in said
+    assert ("the list of exceptions in that file is empty" in said) == (not NOT_REPEATING)
+
+
+def test_no_layer_of_kcnn_is_missing():
+    classes = {name for name in kcnn.layers.__all__ if isinstance(getattr(kcnn.layers, name), type)}
+    layers = classes - {"BilinearKernel"}  # an initialiser
+    assert layers <= set(re.findall(r"K\.(\w+)", " ".join(expression for expression, _ in LAYERS.values())))
+
+
+def test_no_stock_layer_of_a_network_is_missing():
+    """Looked up in the source, so that no network is built."""
+    used = set()
+    for file in (ROOT / "kcnn" / "models").glob("*.py"):
+        used |= set(re.findall(r"\blayers\.([A-Z]\w+)\(", file.read_text(encoding="utf-8")))
+    assert {"Conv2D", "BatchNormalization"} <= used
+    tested = set(re.findall(r"L\.(\w+)", " ".join(expression for expression, _ in LAYERS.values())))
+    assert used <= tested | ONE_BY_ONE, used - tested - ONE_BY_ONE
