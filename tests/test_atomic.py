@@ -1,5 +1,6 @@
 """Files and folders appear whole or not at all: every system call of a write is made to fail, and to be the last."""
 
+import ast
 import errno
 import os
 import subprocess
@@ -133,3 +134,57 @@ def test_leftovers_of_dead_processes_are_cleared(tmp_path):
     with atomic.folder(tmp_path / "3"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2.tmp-1", "3", "notes.tmp-mine"]
+
+
+WRITES = {"write_text", "write_bytes", "savez", "savez_compressed", "save_file", "savefig", "imsave"}
+PACKAGE = Path(atomic.__file__).parent
+NOT_ATOMIC = {  # file -> why what it writes by itself need not be
+    "atomic.py": "does it",
+    "cli/console.py": "what libraries print, kept as it comes",
+    "cli/predict.py": "answers as they come, into the file that --output names",
+    "export/answers.py": "a folder of pictures as they come, for --format=pictures",
+    "export/bundle.py": "into the folder that is renamed",
+    "export/convert.py": "into the folder that is renamed",
+    "export/litert.py": "into the folder that is renamed",
+    "export/saved_model.py": "into the folder that is renamed",
+    "testing/family.py": "into a temporary folder",
+    "train/checkpoint.py": "into the folder that is renamed",
+    "train/rundir.py": "the lock, which is of the process that holds it",
+}
+
+
+def writes(source):
+    """Return the lines of calls that write a file by themselves: not through `kcnn.atomic`, nor into a buffer."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name, owner = getattr(node.func, "attr", getattr(node.func, "id", "")), getattr(node.func, "value", None)
+        modes = [a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+        first = ast.unparse(node.args[0]) if node.args else ""
+        by_mode = name == "open" and any(isinstance(m, str) and m and set(m) <= set("wax+bt") for m in modes)
+        if by_mode or (
+            name in WRITES and ast.unparse(owner or ast.Name("")) != "atomic" and first not in ("content", "buffer")
+        ):
+            found.append(node.lineno)
+    return found
+
+
+def test_nothing_else_writes_files_by_itself():
+    own = {p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py") if writes(p.read_text(encoding="utf-8"))}
+    assert own == set(NOT_ATOMIC)
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("Path('x').write_text('y')", 1),
+        ("open(path, 'w')", 1),
+        ("path.open(mode='ab')", 1),
+        ("np.savez_compressed(path, a=a)", 1),
+        ("np.savez_compressed(content, a=a); atomic.write_bytes(path, content.getvalue())", 0),
+        ("open(path, 'rb'); open(path); path.open()", 0),
+    ],
+)
+def test_a_write_is_seen(code, count):
+    assert len(writes(code)) == count

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -23,6 +24,17 @@ def test_every_file_is_a_test_with_a_name_and_a_fault():
     assert runner.fault(known["T1"]) == "Kill -9 at a random time, again and again, until the run is done"
     for file in known.values():
         assert "def run(n: int, work: Path) -> Outcome:" in file.read_text()
+
+
+def test_every_promise_names_its_test_and_every_test_its_promise():
+    said = (runner.ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition("## Record")[0]
+    rows = [line.rstrip("| ").rpartition("|")[2] for line in said.splitlines() if line.startswith("| ")][1:]
+    named = [re.findall(r"\bT\d+\b|tests/[\w/]+\.py", cell) for cell in rows]
+    assert all(named), rows
+    everything = {name for names in named for name in names}
+    files = {name for name in everything if name.endswith(".py")}
+    assert everything - files == runner.tests().keys()
+    assert [name for name in files if not (runner.ROOT / name).is_file()] == []
 
 
 def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, capsys):
