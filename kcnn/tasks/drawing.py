@@ -2,16 +2,21 @@
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageFont
 
-from kcnn.data.masks import IGNORE
+from kcnn.data.masks import IGNORE, default_palette
+
+if TYPE_CHECKING:
+    from kcnn.data.source import Info
 
 SHORT_SIDE = 224  # pixels; smaller pictures are enlarged before anything is drawn on them
 MOST_PIXELS = 4096  # a side, of what is enlarged
 PAPER, INK = "#f2f4f7", "#1f2430"
+SHADE = 0.35  # of black over pixels that have no class
 
 
 def enlarged(image: np.ndarray) -> Image.Image:
@@ -19,6 +24,11 @@ def enlarged(image: np.ndarray) -> Image.Image:
     picture = Image.fromarray(np.asarray(image[..., 0] if image.shape[-1] == 1 else image)).convert("RGB")
     factor = max(1, min(round(SHORT_SIDE / min(picture.size)), MOST_PIXELS // max(picture.size)))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def palette(info: "Info") -> tuple[tuple[int, int, int], ...]:
+    """Return (r, g, b), 0..255, of each class: the data's own colours, or PASCAL VOC's where they have none."""
+    return info.palette or default_palette(len(info.classes))
 
 
 def paint(
@@ -34,7 +44,7 @@ def paint(
     """
     table = np.zeros((256, 3), np.float32)
     table[: len(colours)] = colours
-    share = np.where(mask == IGNORE, 0.35, strength)[..., None]
+    share = np.where(mask == IGNORE, SHADE, strength)[..., None]
     return (image * (1 - share) + table[mask] * share).round().astype(np.uint8)
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kcnn.recipe import Preprocess, Recipe
 
 Outputs = dict[str, np.ndarray]
+CLASSIFIER_GIVES = """\
+`probabilities`, float32 (N, classes), 0..1: of every class, in the order of `labels.txt`. They are not checked
+against reality."""
 CLASSIFIER_USAGE = """\
 scores = model.get_tensor(model.get_output_details()[0]["index"])[0]
 print(open("labels.txt").read().split("\\n")[scores.argmax()])"""
@@ -56,6 +59,7 @@ class Signature:
             or pixel. Formats of one model agree as far as these are equal.
         truth: (batch of example dicts, stacked) -> array (K, ...) to hold `answers` against.
         measure: (answers, truth) -> how good they are, name -> number in 0..1, larger is better.
+        gives: the outputs in words: name, type, shape and meaning, for the model card.
         usage: Python that prints what `model`, a LiteRT interpreter that has run, says; the model card's example ends
             with it.
     """
@@ -65,6 +69,7 @@ class Signature:
     answers: Callable[[Outputs], np.ndarray]
     truth: Callable[[dict[str, np.ndarray]], np.ndarray]
     measure: Callable[[np.ndarray, np.ndarray], dict[str, float]] = accuracy
+    gives: str = CLASSIFIER_GIVES
     usage: str = CLASSIFIER_USAGE
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kcnn.data.source import Info
 from kcnn.tasks import figures
 
 
@@ -53,3 +54,15 @@ def test_save_leaves_matplotlibs_state_alone(tmp_path):
 
     figures.save(figures.image_grid([np.zeros((2, 2, 3), np.uint8)], ["x"], "t"), tmp_path / "x.png")
     assert plt.get_fignums() == []
+
+
+def test_the_legend_of_masks_names_what_they_show():
+    info = Info(name="x", splits={}, classes=tuple(f"c{i}" for i in range(50)))
+    masks = [np.arange(50, dtype=np.uint8), np.arange(10, 50, dtype=np.uint8)]  # 0..9 in one pixel, the others in two
+    figure = figures.Figure(layout="constrained")
+    figures.name_colours(figure, masks, info)
+    legend = figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [f"c{i}" for i in range(10, 50)]  # 40 at most
+    assert legend.get_patches()[5].get_facecolor()[:3] == pytest.approx((192 / 255, 128 / 255, 128 / 255))  # VOC's 15th
+    figures.name_colours(figure, [np.array([[3, 255]], np.uint8)], info)
+    assert [text.get_text() for text in figure.legends[1].get_texts()] == ["c3", "ignored"]

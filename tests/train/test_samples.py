@@ -6,6 +6,7 @@ from PIL import Image
 
 from kcnn.data.source import Info
 from kcnn.recipe import Preprocess
+from kcnn.tasks import figures
 from kcnn.train.samples import _titles, draw_samples, pixels
 
 
@@ -39,13 +40,25 @@ def test_the_grid(tmp_path):
     assert (picture == 255).mean() > 0.5
 
 
-def test_masks_colour_the_images(tmp_path):
+def test_masks_colour_the_images(tmp_path, monkeypatch):
     record = Preprocess(size=(8, 8), mean=(0.0,), std=(1.0,), channel_order="gray")
     masks = np.zeros((2, 8, 8), np.uint8)
     masks[:, 4:] = 1
     facts = info("sky", "road", palette=((0, 0, 240), (240, 0, 0)))
+    legends = []
+    named = figures.name_colours
+    monkeypatch.setattr(
+        figures,
+        "name_colours",
+        lambda figure, *rest: (
+            named(figure, *rest),
+            legends.append([text.get_text() for text in figure.legends[0].get_texts()]),
+        ),
+    )
     draw_samples(tmp_path / "grid.png", (np.zeros((2, 8, 8, 1), np.float32), masks), record, facts)
+    assert legends == [["sky", "road"]]
     picture = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB")).reshape(-1, 3)
+    assert {(0, 0, 240), (240, 0, 0)} <= {tuple(pixel) for pixel in np.unique(picture, axis=0).tolist()}  # in full
     colours, counts = np.unique(picture, axis=0, return_counts=True)
     largest = {tuple(colour.tolist()) for colour in colours[np.argsort(-counts)[:3]]}
     assert largest == {(255, 255, 255), (0, 0, 132), (132, 0, 0)}  # 0.55 of 240 over black

@@ -4,21 +4,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-from kcnn.data.masks import IGNORE, default_palette, resize_mask
-from kcnn.tasks.drawing import INK, PAPER, enlarged, font, paint
+from kcnn.data.masks import IGNORE, resize_mask
+from kcnn.tasks.drawing import INK, PAPER, enlarged, font, paint, palette
 from kcnn.tasks.segmentation.boundaries import boundary
 from kcnn.tasks.segmentation.scores import measure
 from kcnn.tasks.task import Signature
 
 if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
     from kcnn.data.source import Info
     from kcnn.recipe import Recipe
 
 LINED = 64  # pixels a side from which on there is room for lines
+FINE = 480  # pixels of the short side; of larger pictures lines are drawn on a copy of about that size
 SHOWN = 12  # classes in a legend
 LEAST_WIDTH = 300  # pixels, of a legend
+GIVES = """\
+`class_map`, uint8 (N, {height}, {width}): the id of each pixel's most probable class, which is the number of its line
+in `labels.txt`, counted from 0. It has the input's size; `kcnn predict --format=masks` brings it to the photo's."""
 USAGE = """\
 classes = model.get_tensor(model.get_output_details()[0]["index"])[0]
 print({name: (classes == i).mean() for i, name in enumerate(open("labels.txt").read().splitlines())})"""
@@ -29,13 +35,15 @@ def signature(recipe: "Recipe", info: "Info") -> Signature:
 
     Answers are pixels, each by itself; pixels labelled 255 are not measured.
     """
-    del recipe, info
+    del info
+    height, width = recipe.preprocess.size
     return Signature(
         outputs=("class_map",),
         finish=lambda logits: {"class_map": tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)},
         answers=lambda outputs: np.asarray(outputs["class_map"]).reshape(-1),
         truth=lambda examples: np.asarray(examples["mask"]).reshape(-1),
         measure=measure,
+        gives=GIVES.format(height=height, width=width),
         usage=USAGE,
     )
 
@@ -66,19 +74,31 @@ def shares(mask: np.ndarray, num_classes: int) -> list[tuple[int, float]]:
 def overlay(image: np.ndarray, mask: np.ndarray, info: "Info") -> np.ndarray:
     """Return uint8 (H, W, 3): the image as `paint` colours it, thin white lines between the classes.
 
+    Specks have their colour and no line, so that a noisy answer does not turn white.
+
     Args:
         image: uint8 (H, W, 1 or 3).
-        mask: uint8 (H, W) class ids and 255.
+        mask: uint8 (h, w) class ids and 255, enlarged to the image by its nearest pixels.
         info: its palette, or the usual one.
     """
-    picture = paint(image, mask, palette(info))
-    lines = (boundary(mask) != IGNORE)[..., None] & (min(mask.shape) >= LINED)
-    return np.where(lines, (0.4 * picture + 0.6 * 255).astype(np.uint8), picture)
+    size = image.shape[1::-1]
+    large = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    picture = paint(image, large, palette(info))
+    if min(size) < LINED:
+        return picture
+    return np.where(_outlines(mask, size)[..., None], (0.4 * picture + 0.6 * 255).astype(np.uint8), picture)
 
 
-def palette(info: "Info") -> tuple[tuple[int, int, int], ...]:
-    """Return (r, g, b) of each class."""
-    return info.palette or default_palette(len(info.classes))
+def _outlines(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return bool `size` (width, height) as (H, W): boundaries of what is left when each pixel takes the commonest
+    class around it. Specks that fill less than half of a window of 3 to 9 pixels a side are gone then.
+    """
+    step = max(1, min(size) // FINE)
+    small = Image.fromarray(np.ascontiguousarray(mask[::step, ::step]))
+    calm = small.filter(ImageFilter.ModeFilter(int(np.clip(min(small.size) // 48 | 1, 3, 9))))
+    drawn = calm.resize((size[0] // step, size[1] // step), Image.Resampling.NEAREST)
+    lines = Image.fromarray(boundary(np.asarray(drawn)) != IGNORE)
+    return np.asarray(lines.resize(size, Image.Resampling.NEAREST))
 
 
 def draw(image: np.ndarray, answer: dict[str, Any], info: "Info") -> np.ndarray:
@@ -92,14 +112,14 @@ def draw(image: np.ndarray, answer: dict[str, Any], info: "Info") -> np.ndarray:
         info: class names and palette.
     """
     mask = np.asarray(answer["mask"])
-    large = enlarged(image)
-    big = np.asarray(Image.fromarray(mask).resize(large.size, Image.Resampling.NEAREST))
-    picture = Image.fromarray(overlay(np.asarray(large), big, info))
-    rows = _legend(shares(mask, len(info.classes)), info, max(picture.width, LEAST_WIDTH))
-    height = max(22, min(picture.width, 1200) // 30)
-    sheet = Image.new("RGB", (max(picture.width, LEAST_WIDTH), picture.height + height * len(rows)), PAPER)
+    picture = Image.fromarray(overlay(np.asarray(enlarged(image)), mask, info))
+    width = max(picture.width, LEAST_WIDTH)
+    height = max(22, min(width, 1200) // 30)
+    letters = font(int(height * 0.6))
+    rows = _legend(shares(mask, len(info.classes)), info, width, letters)
+    sheet = Image.new("RGB", (width, picture.height + height * len(rows)), PAPER)
     sheet.paste(picture)
-    pen, letters = ImageDraw.Draw(sheet), font(int(height * 0.6))
+    pen = ImageDraw.Draw(sheet)
     for line, row in enumerate(rows):
         top = picture.height + line * height
         for left, colour, text in row:
@@ -110,16 +130,15 @@ def draw(image: np.ndarray, answer: dict[str, Any], info: "Info") -> np.ndarray:
 
 
 def _legend(
-    found: list[tuple[int, float]], info: "Info", width: int
+    found: list[tuple[int, float]], info: "Info", width: int, letters: "FreeTypeFont"
 ) -> list[list[tuple[int, tuple[int, int, int], str]]]:
-    """Return rows of (left, colour, text) that fit into `width` pixels."""
-    height = max(22, min(width, 1200) // 30)
-    letters, colours = font(int(height * 0.6)), palette(info)
+    """Return rows of (left, colour, text) that fit into `width` pixels; to each text belongs a square before it."""
+    colours = palette(info)
     rows: list[list[tuple[int, tuple[int, int, int], str]]] = [[]]
     left = 8
     for index, share in found[:SHOWN]:
         text = f"{info.classes[index]} {share:.0%}" if share >= 0.005 else f"{info.classes[index]} <1%"
-        needed = int(letters.getlength(text) + 1.6 * height)
+        needed = int(letters.getlength(text) + 2.7 * letters.size)
         if rows[-1] and left + needed > width:
             rows.append([])
             left = 8

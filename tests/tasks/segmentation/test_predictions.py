@@ -6,11 +6,14 @@ import pytest
 from kcnn.data.source import Info
 from kcnn.tasks.segmentation.predictions import decode, draw, overlay, shares, signature
 
+from .sources import recipe
+
 INFO = Info(name="x", splits={}, classes=("sky", "road", "car"), palette=((0, 0, 240), (120, 120, 120), (240, 0, 0)))
 
 
 def test_the_signature_gives_the_largest_logit_as_a_byte():
-    parts = signature(None, INFO)
+    parts = signature(recipe(size=(1, 2)), INFO)
+    assert "uint8 (N, 1, 2)" in parts.gives
     logits = np.array([[[[1.0, 3, 2], [5, 1, 1]]]], "float32")
     found = parts.finish(logits)["class_map"]
     assert (found.dtype, found.numpy().tolist()) == ("uint8", [[[1, 0]]])
@@ -39,6 +42,46 @@ def test_overlay_mixes_image_and_palette():
     assert picture[0, 2].tolist() == [65, 65, 65]  # ignored: 0.65 * 100
 
 
+def halves(size, factor=1):
+    """Return a gray image and the mask of its left and right half, smaller by a factor."""
+    mask = np.zeros((size[0] // factor, size[1] // factor), np.uint8)
+    mask[:, mask.shape[1] // 2 :] = 1
+    return np.full((*size, 1), 100, np.uint8), mask
+
+
+def lines(picture):
+    """Return where a picture of `halves` has neither the plain colour of class 0 nor that of 1 or 2."""
+    plain = ([45, 45, 177], [111, 111, 111], [177, 45, 45])  # 0.45 * 100 + 0.55 * (240 or 120)
+    return ~np.any([(picture == colour).all(axis=-1) for colour in plain], axis=0)
+
+
+@pytest.mark.parametrize(("side", "factor", "columns"), [
+    (63, 1, []),  # too small for lines
+    (64, 1, [31, 32]),
+    (256, 4, [127, 128]),  # a mask that is enlarged: the line is thin all the same
+    (1000, 1, [498, 499, 500, 501]),  # drawn at 1000 // 480 = 2 pixels
+])  # fmt: skip
+def test_a_line_lies_between_the_classes(side, factor, columns):
+    image, mask = halves((side, side), factor)
+    picture = overlay(image, mask, INFO)
+    assert picture.shape == (side, side, 3)
+    found = lines(picture)
+    assert np.flatnonzero(found.any(axis=0)).tolist() == columns
+    assert found.all(axis=0).sum() == len(columns)
+
+
+def test_specks_are_coloured_but_have_no_line():
+    image, mask = halves((96, 96))
+    clean = overlay(image, mask, INFO)
+    mask[10, 10] = mask[50, 70] = mask[50, 71] = 2
+    picture = overlay(image, mask, INFO)
+    changed = np.argwhere((picture != clean).any(axis=-1)).tolist()
+    assert changed == [[10, 10], [50, 70], [50, 71]]
+    assert picture[10, 10].tolist() == [177, 45, 45]
+    mask[20:28, 8:16] = 2  # no speck
+    assert lines(overlay(image, mask, INFO))[20:28, :20].any()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (20, 3000), (3000, 20), (64, 64), (180, 240)])
 def test_draw_puts_a_legend_below(size):
     mask = np.zeros(size, np.uint8)
@@ -49,6 +92,16 @@ def test_draw_puts_a_legend_below(size):
     assert picture.shape[1] == max(size[1] * factor, 300)
     assert 0 < picture.shape[0] - size[0] * factor < 150
     assert max(picture.shape) <= 4400
+
+
+def test_the_legend_names_the_largest_classes_by_their_colours():
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 48:] = 2
+    below = draw(np.full((64, 64, 3), 200, np.uint8), {"mask": mask}, INFO)[256:].reshape(-1, 3)
+    drawn = {tuple(colour.tolist()) for colour in np.unique(below, axis=0)}
+    assert INFO.palette[0] in drawn
+    assert INFO.palette[2] in drawn
+    assert INFO.palette[1] not in drawn
 
 
 def test_draw_without_a_palette_or_a_labelled_pixel():
