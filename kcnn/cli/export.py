@@ -78,6 +78,7 @@ def published(folder: Path, bundles: Path) -> Path | None:
 def show(bundle: Path, console: Console, as_json: bool = False) -> None:
     """Print the report.json of a bundle as a table, or as it is."""
     from kcnn.export.bundle import REPORT
+    from kcnn.export.card import measured_on, resized
 
     report = json.loads((bundle / REPORT).read_text(encoding="utf-8"))
     if as_json:
@@ -85,7 +86,9 @@ def show(bundle: Path, console: Console, as_json: bool = False) -> None:
         return
     names = [name.replace("_", " ") for name in report["scores"]]
     columns = ("format", "KiB", *names, "agreement", "difference", "ms")
-    console.table(f"{bundle}: {report['images']} images of {report['split']!r}", columns, rows(report))
+    console.table(f"{bundle}: {measured_on(report)}", columns, rows(report))
+    if resized(report):
+        console.line(resized(report))
 
 
 def rows(report: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -57,6 +57,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
             writer.write(answer)
             count += 1
             failed += answer.error is not None
+    if args.output and count > failed:
+        what = args.format if args.format in FOLDERS else "answers"
+        console.note(f"{count - failed} {what if count - failed > 1 else what[:-1]}: {args.output}")
     if failed:
         console.warn(f"{failed} of {count} files could not be read; their lines say why.")
     elif not count:

@@ -91,9 +91,8 @@ def export(
         report = {"schema": SCHEMA, "name": name, "version": version, "task": trained.recipe.task}
         report |= _check(trained, runners, options, note)
         _write_json(folder / REPORT, report)
-        (folder / CARD).write_text(
-            card.model_card(trained.recipe, trained.facts, report, trained.signature.usage), encoding="utf-8"
-        )
+        text = card.model_card(trained.recipe, trained.facts, report, trained.signature)
+        (folder / CARD).write_text(text, encoding="utf-8")
     return Path(root) / name / str(version)
 
 
@@ -165,15 +164,20 @@ def _write_formats(trained: Trained, folder: Path, options: Export, note: Note) 
 def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: Note) -> dict[str, Any]:
     """Compare every format with Keras on real images, refuse those that disagree, and report the rest.
 
+    Of the split's "split_images" examples "images" are looked at; "resized" is the [height, width] to which images and
+    targets were brought, None where the task's evaluation does no different.
+
     Raises:
         ExportError: as `parity.refuse`.
     """
     from kcnn.export import parity, timing
     from kcnn.export.anatomy import anatomy
     from kcnn.export.samples import sample
+    from kcnn.tasks import TASKS
 
-    split = trained.source.held_out
-    examples = sample(trained.source.split(split), trained.facts.preprocess, options.check_images)
+    split, whole = trained.source.held_out, TASKS.get(trained.recipe.task).whole
+    part = trained.source.split(split)
+    examples = sample(part, trained.facts.preprocess, options.check_images)
     images = examples["image"]
     note(f"export: comparing every format with Keras on {len(images)} images of {split!r}")
     keras = runners["keras"].predict(images)
@@ -191,8 +195,15 @@ def _check(trained: Trained, runners: dict[str, Runner], options: Export, note: 
             entry["ops"] = anatomy(runner.path).ops
         formats[name] = entry
     formats["keras"]["bytes"] = size_of(runners["keras"].path / "weights.safetensors")
-    scores = list(found["keras"].scores)
-    return {"split": split, "images": len(images), "scores": scores, "formats": formats, "machine": _machine()}
+    return {
+        "split": split,
+        "images": len(images),
+        "split_images": part.size,
+        "resized": None if whole is None else list(trained.facts.preprocess.size),
+        "scores": list(found["keras"].scores),
+        "formats": formats,
+        "machine": _machine(),
+    }
 
 
 def size_of(path: Path) -> int:

@@ -1,9 +1,12 @@
 """The model card: what a bundle is, how good, how to run it, and what it must not be used for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kcnn.export.facts import Facts
 from kcnn.recipe import Recipe
+
+if TYPE_CHECKING:
+    from kcnn.tasks.task import Signature
 
 TITLES = {
     "keras": "Keras (weights.safetensors)",
@@ -16,8 +19,8 @@ TITLES = {
 SHOWN_LABELS = 20
 
 
-def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any], usage: str) -> str:
-    """Return the README.md of a bundle; `report` is its report.json, `usage` that of its task's signature."""
+def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any], signature: "Signature") -> str:
+    """Return the README.md of a bundle, whose report.json is `report`; `signature` is the task's for `recipe`."""
     shown = ", ".join(facts.labels[:SHOWN_LABELS])
     more = f" and {len(facts.labels) - SHOWN_LABELS} more" if len(facts.labels) > SHOWN_LABELS else ""
     height, width, channels = facts.preprocess.image_shape
@@ -26,6 +29,7 @@ def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any], usage: str)
 `{recipe.model.name}` for {recipe.task} of {len(facts.labels)} classes: {shown}{more} (`labels.txt`).
 It takes one {"gray" if channels == 1 else "RGB"} image of {width}x{height} pixels as uint8 0..255, resized with an
 antialiased bilinear filter; normalisation is part of every file. `saved_model/` resizes and decodes by itself.
+It gives {signature.gives}
 
 ## Data and training
 
@@ -33,24 +37,42 @@ Trained by kcnn on `{recipe.data.source}` for at most {recipe.train.epochs} epoc
 
 ## Metrics
 
-On {report["images"]} images of the split `{report["split"]}`, spread evenly over it. Difference and agreement are to
-Keras; milliseconds are the median for one image on {report["machine"]["cpus"]} CPU core(s), LiteRT with 1 thread.
+On {measured_on(report)}, spread evenly over it. {resized(report)}
+Difference and agreement are to Keras; milliseconds are the median for one image on {report["machine"]["cpus"]} CPU
+core(s), LiteRT with 1 thread.
 
 {_table(report)}
 
 ## Run it
 
-{_example(facts, report, usage)}
+{_example(facts, report, signature.usage)}
 
 ## Limits
 
-It knows its {len(facts.labels)} classes only and gives everything else one of them. Scores are not checked
-probabilities. Images unlike its training data (light, camera, people, places) were not tested, nor was fairness.
+It knows its {len(facts.labels)} classes only and gives everything else one of them. Images unlike its training data
+(light, camera, people, places) were not tested, nor was fairness.
 
 ## Licence
 
 The training data's licence: {facts.licence}. It may bind what you do with these weights.
 """
+
+
+def measured_on(report: dict[str, Any]) -> str:
+    """Return which images the scores of a report.json come from: "355 images of 'test'", or how many of how many."""
+    images, total = report["images"], report.get("split_images", report["images"])
+    return f"{images if images == total else f'{images} of the {total}'} images of {report['split']!r}"
+
+
+def resized(report: dict[str, Any]) -> str:
+    """Return in what the scores of a report.json differ from those of `kcnn evaluate`; "" where in nothing."""
+    if not report.get("resized"):
+        return ""
+    height, width = report["resized"]
+    return (
+        f"Images and masks have {width}x{height} pixels here; `kcnn evaluate` takes every image of the split in its "
+        "own pixels, so its scores differ."
+    )
 
 
 def _table(report: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def photos(tmp_path):
 def test_export_prints_one_table_and_flags_override_the_recipe(untrained, tmp_path, capfd):
     assert kcnn(["export", str(untrained), f"--output={tmp_path}", "--formats=", "--check_images=5"]) == 0
     out, err = capfd.readouterr()
-    assert "5 images of 'test'" in out
+    assert "5 of the 355 images of 'test'" in out  # the digits' test split, as the README's table has it
     assert "saved_model" in out
     assert "int8" not in out
     assert {line.split(":")[0] for line in err.splitlines()} == {"export"}  # our lines, nobody else's
@@ -109,7 +109,9 @@ def test_predict_run_bundle_and_tflite_agree(untrained, bundle, photos, tmp_path
         out = tmp_path / "answers.jsonl"
         assert kcnn(["predict", model[0], f"{photos}/*.png", f"--output={out}", *model[1:]]) == 0
         answers.append([json.loads(line)["probability"] for line in out.read_text().splitlines()])
-    assert capfd.readouterr().out == ""
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == f"2 answers: {tmp_path / 'answers.jsonl'}\n" * 3
     np.testing.assert_allclose(answers[1:], [answers[0]] * 2, atol=1e-5)
 
 
@@ -117,6 +119,8 @@ def test_predict_draws_pictures(bundle, photos, capfd):
     output = photos / "drawn"
     assert kcnn(["predict", str(bundle), str(photos / "a.png"), "--format=pictures", f"--output={output}"]) == 0
     assert Image.open(output / "00001_a.png").width >= 30
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", f"1 picture: {output}\n")
     assert kcnn(["predict", str(bundle), str(photos / "a.png"), "--format=pictures"]) == 2
     assert "needs --output=FOLDER" in capfd.readouterr().err
 

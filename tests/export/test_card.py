@@ -8,6 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
+from kcnn.export.card import measured_on, resized
 from kcnn.export.runner import open_model
 
 
@@ -34,3 +35,13 @@ def test_it_states_data_numbers_limits_and_licence(bundle):
     assert "CC BY 4.0" in text
     assert "`digits`" in text
     assert text.count("| LiteRT") == 4
+    assert "`probabilities`, float32 (N, classes)" in text
+
+
+def test_scores_say_what_they_are_measured_on():
+    report = {"images": 16, "split_images": 200, "split": "test", "resized": [48, 64]}
+    assert measured_on(report) == "16 of the 200 images of 'test'"
+    assert "have 64x48 pixels here" in resized(report)
+    plain = {"images": 16, "split": "test"}  # a bundle of an earlier version
+    assert measured_on(plain) == measured_on({**plain, "split_images": 16}) == "16 images of 'test'"
+    assert resized(plain) == resized({**plain, "resized": None}) == ""

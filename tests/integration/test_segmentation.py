@@ -158,6 +158,10 @@ def test_the_cards_example_runs(bundle, work):
     import sys
 
     code = re.search(r"```python\n(.*?)```", (bundle / "README.md").read_text(), re.DOTALL)[1]
+    text = (bundle / "README.md").read_text()
+    assert "`class_map`, uint8 (N, 48, 64)" in text
+    assert "On 16 images of 'test'" in text
+    assert "Images and masks have 64x48 pixels here" in text
     Image.open(work / "photos" / "wide.png").convert("RGB").save(work / "photo.jpg")
     for name in ("labels.txt", *(path.name for path in bundle.glob("*.tflite"))):
         (work / name).write_bytes((bundle / name).read_bytes())
