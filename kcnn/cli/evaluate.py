@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kcnn.tasks.classification.worst import Worst
 
 HELP = "numbers per class and pictures of what a run gets wrong"
+ROUNDING = 1e-9  # of a score
 SHOWN = 40  # classes in the printed table; metrics.csv has all
 
 
@@ -102,13 +103,13 @@ def show(report: dict[str, Any], folder: Path, console: Console) -> None:
     for name, value in report.items():
         if isinstance(value, int | float):
             console.line(f"{name:<20}{_cell(value):>10}")
-    chance = _most_frequent(rows)
-    if chance and "exact_match" not in report and report.get("accuracy", 1) <= chance:
-        console.warn(
-            f"accuracy {report['accuracy']:.1%} is no better than always naming the most frequent class "
-            f"({chance:.1%}): the network has not learnt. Start from pretrained weights (--weights), train "
-            "longer, try --find_lr, or bring more images."
-        )
+    for name, best in _blind(report).items():
+        if report[name] <= best + ROUNDING:
+            console.warn(
+                f"{name.replace('_', ' ')} {report[name]:.1%} is no better than always naming the most frequent class "
+                f"({best:.1%}): the network has not learnt. Start from pretrained weights (--weights), train "
+                "longer, try --find_lr, or bring more images."
+            )
     for path in sorted(folder.glob("*.png")):
         console.line(f"picture: {path}")
 
@@ -123,10 +124,18 @@ def _worst(args: argparse.Namespace) -> "Worst | None":
     return Worst(args.explain_worst, args.method or "grad_cam")
 
 
-def _most_frequent(rows: list[dict[str, Any]]) -> float:
-    """Return the share of the most frequent class, 0 where there are fewer than two classes with examples."""
-    supports = [row["support"] for row in rows if row.get("support")]
-    return max(supports) / sum(supports) if len(supports) > 1 else 0.0
+def _blind(report: dict[str, Any]) -> dict[str, float]:
+    """Return what always naming the most frequent class would score, by the name of the report's own score.
+
+    That class's share is the accuracy, or of pixels its IoU; the IoU of each other class in the masks is 0. Empty where
+    fewer than two classes occur, and where an image may have several labels.
+    """
+    rows = report.get("per_class", [])
+    for name, count in (("accuracy", "support"), ("mean_iou", "pixels")):
+        found = [row[count] for row in rows if row.get(count)]
+        if name in report and len(found) > 1 and "exact_match" not in report:
+            return {name: max(found) / sum(found) / (len(found) if name == "mean_iou" else 1)}
+    return {}
 
 
 def _cell(value: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kcnn.cli.console import Console
+from kcnn.cli.evaluate import show
 from kcnn.cli.main import run
 from kcnn.data.preprocess import prepare
 from kcnn.recipe import Data, Model, Preprocess, Recipe
@@ -124,15 +125,24 @@ def test_data_without_a_held_out_split(tmp_path, capfd):
 
 
 def test_a_network_that_learnt_nothing_is_called_so(capfd, tmp_path):
-    from kcnn.cli.console import Console
-    from kcnn.cli.evaluate import show
-
     rows = [{"class": name, "support": 20} for name in "abcde"]
     show({"per_class": rows, "accuracy": 0.2}, tmp_path, Console())
     assert "no better than always naming the most frequent class (20.0%)" in capfd.readouterr().err
     for report in ({"accuracy": 0.5}, {"accuracy": 0.1, "exact_match": 0.0}):
         show({"per_class": rows, **report}, tmp_path, Console())
         assert capfd.readouterr().err == ""
+
+
+def test_so_is_one_of_masks(capfd, tmp_path):
+    """Every pixel called "a": IoU 60 / 100 of a, 0 of b and c; d is nowhere, so the mean is over three."""
+    rows = [{"class": name, "pixels": pixels} for name, pixels in zip("abcd", (60, 30, 10, 0), strict=True)]
+    show({"per_class": rows, "mean_iou": 0.2, "boundary_f": None}, tmp_path, Console())
+    warning = capfd.readouterr().err
+    assert "mean iou 20.0% is no better than always naming the most frequent class (20.0%)" in warning
+    assert "has not learnt" in warning
+    show({"per_class": rows, "mean_iou": 0.21}, tmp_path, Console())
+    show({"per_class": [rows[0], rows[3]], "mean_iou": 1.0}, tmp_path, Console())  # nothing to tell apart
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "occlusion", "guided_backprop"])
