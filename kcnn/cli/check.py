@@ -90,7 +90,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     from kcnn.data.report import label_text, size_text, verdict
 
     images = sum(split["examples"] for split in report["splits"].values())
-    console.line(f"{report['source']}: {report['layout']}, {images:,} images, {len(report['classes']):,} classes")
+    classes = f"{len(report['classes']):,} {'class' if len(report['classes']) == 1 else 'classes'}"
+    console.line(f"{report['source']}: {report['layout']}, {images:,} images, {classes}")
     _show_counts(report, console)
     if "boxes" in report:
         _show_boxes(report, console)
@@ -120,7 +121,7 @@ def _show_counts(report: dict[str, Any], console: Console) -> None:
     if len(rows) > SHOWN:
         least = min(range(len(classes)), key=splits["train"]["per_class"].__getitem__)
         rows = [*rows[: SHOWN - 1], rows[least]] if least >= SHOWN else rows[:SHOWN]
-        rows.append((f"... {len(classes) - len(rows):,} more", *("" for _ in splits)))
+    shown = len(rows)
     rows.append(("all images", *(f"{split['examples']:,}" for split in splits.values())))
     if masked:
         shares = (part["ignored"] / max(1, part["ignored"] + sum(part["pixels"])) for part in masked)
@@ -129,6 +130,8 @@ def _show_counts(report: dict[str, Any], console: Console) -> None:
         rows.append(("unreadable", *(f"{split['unreadable']:,}" for split in splits.values())))
     title = "images with a class, and its share of pixels" if masked else "images with a class" * ("boxes" in report)
     console.table(title, ("class", *splits), rows)
+    if shown < len(classes):
+        console.line(f"... and {len(classes) - shown:,} more classes; --json or --output=FOLDER lists all")
 
 
 def _per_class(split: dict[str, Any]) -> list[str]:

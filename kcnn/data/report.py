@@ -90,6 +90,7 @@ def inspect(
         *refusals,
         *boxes,
         *_left_out(source, {name: part for name, part in bad.items() if part and name not in refused}),
+        *([] if annotated else _alone(report["classes"])),
         *(_mask_warnings(source, found, report) if "mask" in info.keys else _class_warnings(source, bad)),
         *_duplicate_warnings(report["duplicates"]),
     ]
@@ -247,6 +248,12 @@ def _left_out(source: Source, bad: dict[str, list[BadExample]]) -> list[dict[str
         }
         for split, part in bad.items()
     ]
+
+
+def _alone(classes: list[str]) -> list[dict[str, str]]:
+    """Return a warning where all that can be learnt is to give one answer."""
+    text = f"{classes[0]} is the only class: there is nothing to tell it from." if len(classes) == 1 else ""
+    return [{"effect": WARNING, "text": text}] if text else []
 
 
 def _class_warnings(source: Source, bad: dict[str, list[BadExample]]) -> list[dict[str, str]]:

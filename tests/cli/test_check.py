@@ -154,7 +154,20 @@ def test_many_classes_are_shortened_and_the_smallest_stays(capsys, tmp_path):
     assert "class18" in out
     assert "class27" in out
     assert "class28" not in out
-    assert "10 more" in out
+    assert "... and 10 more classes; --json or --output=FOLDER lists all" in out
+    assert "class27    │     1 │" in out  # numbers stay right-aligned
+
+
+def test_a_single_class_is_shown_and_warned_of(capsys, folder):
+    for path in (folder / "dog").iterdir():
+        path.unlink()
+    (folder / "dog").rmdir()
+    code, out, _ = check(capsys, folder)
+    assert code == 0
+    assert "20 images, 1 class\n" in out
+    assert "cat        │    20 │" in out
+    assert "WARNING   cat is the only class: there is nothing to tell it from." in out
+    assert "see the warnings" in out
 
 
 def test_output_that_is_a_file_is_refused_before_any_work(capsys, folder, tmp_path):
