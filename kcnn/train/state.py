@@ -65,7 +65,7 @@ class State:
         """Return why nothing is left to train under `train`, or "" when something is."""
         best = self.best(train.monitor)
         if self.epoch >= train.epochs:
-            return f"all {train.epochs} epochs are done"
+            return f"all {train.epochs} epochs are done" if train.epochs > 1 else "its one epoch is done"
         if train.patience and len(self.history) - (best["epoch"] if best else 0) >= train.patience:
             return f"{train.monitor} has not improved for {train.patience} epochs (train.patience)"
         if train.max_minutes and self.seconds >= 60 * train.max_minutes:

@@ -98,7 +98,8 @@ def test_no_best_without_a_finite_number():
     ("state", "settings", "reason"),
     [
         (State(10, step=29), {"epochs": 3}, ""),
-        (State(10, step=30), {"epochs": 3}, "all 3 epochs"),
+        (State(10, step=30), {"epochs": 3}, "all 3 epochs are done"),
+        (State(10, step=10), {"epochs": 1}, "its one epoch is done"),
         (State(10, step=30, history=history("val_loss", 1, 2, 3)), {"epochs": 9, "patience": 2}, "has not improved"),
         (State(10, step=30, history=history("val_loss", 1, 0, 3)), {"epochs": 9, "patience": 2}, ""),
         (State(10, step=20, history=history("val_loss", np.nan, np.nan)), {"epochs": 9, "patience": 2}, "not improved"),
