@@ -85,7 +85,11 @@ def augmentation(recipe: "Recipe") -> pipeline.Augment:
 
 
 def class_counts(recipe: "Recipe", info: "Info", split: "Split") -> np.ndarray:
-    """Return int64 (classes,): pixels of each class in the masks of `split`; zeros where the loss does not ask."""
+    """Return int64 (classes,): pixels of each class in the masks of `split`; zeros where the loss does not ask.
+
+    Raises:
+        DataError: the loss asks, and no pixel has a class.
+    """
     counts = np.zeros(len(info.classes), np.int64)
     if not settings(recipe).class_balance:
         return counts
@@ -94,4 +98,6 @@ def class_counts(recipe: "Recipe", info: "Info", split: "Split") -> np.ndarray:
     )
     for mask in masks.as_numpy_iterator():
         counts += np.bincount(mask.ravel(), minlength=256)[: len(counts)]
+    if not counts.any():
+        raise DataError(f"{info.name}: no pixel of the masks to learn from has a class; `kcnn check` counts them.")
     return counts

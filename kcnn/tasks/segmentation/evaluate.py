@@ -31,13 +31,20 @@ Answer = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class One:
-    """What is known of one image: its numbers are None, or NaN, where it has nothing to be right about."""
+    """What is known of one image: its numbers are None, or NaN, where it has nothing to be right about.
+
+    Attributes:
+        index: in the split.
+        size: (height, width) in pixels.
+        mean_iou, pixel_accuracy: 0..1.
+        boundary: (classes,) boundary F-scores, 0..1.
+    """
 
     index: int
     size: tuple[int, int]
     mean_iou: float | None
     pixel_accuracy: float | None
-    boundary: np.ndarray  # (classes,)
+    boundary: np.ndarray
 
 
 def evaluate(
@@ -72,12 +79,9 @@ def evaluate(
     if not matrix.sum():
         raise DataError(f"{info.name}: no pixel of split {split!r} has a class, so there is nothing to measure.")
     boundary = np.stack([one.boundary for one in images])
-    numbers = {
-        **summary(matrix),
-        "boundary_f": mean([mean(row) if mean(row) is not None else np.nan for row in boundary]),
-    }
-    by_class = [mean(column) for column in boundary.T]
-    rows = per_class(matrix, np.array([np.nan if value is None else value for value in by_class]), info.classes)
+    known = np.ma.masked_invalid(boundary)
+    numbers = {**summary(matrix), "boundary_f": mean(known.mean(axis=1).filled(np.nan))}
+    rows = per_class(matrix, known.mean(axis=0).filled(np.nan), info.classes)
     report = {"data": info.name, "split": split, "examples": part.size, **numbers, "per_class": rows}
     write_report(folder, report)
     _write_tables(matrix, images, rows, part, info, folder)

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -94,15 +94,22 @@ def look(run: Run, image: np.ndarray, tile: tuple[int, int], overlap: float, red
     return result[:height, :width]
 
 
-class Span:
+class Span(NamedTuple):
     """One tile along one axis: it starts at `start`, and the pixels first..end-1 are taken from it."""
 
-    def __init__(self, start: int, first: int, end: int):
-        self.start, self.first, self.end = start, first, end
+    start: int
+    first: int
+    end: int
 
 
 def spans(extent: int, tile: int, overlap: float) -> Iterator[Span]:
-    """Yield tiles that cover `extent` pixels, evenly spread, neighbours cut in the middle of what they share."""
+    """Yield tiles that cover `extent` pixels, evenly spread, neighbours cut in the middle of what they share.
+
+    Args:
+        extent: pixels along the axis, at least `tile`.
+        tile: pixels of one tile.
+        overlap: share of a tile, 0..0.9, that the next one sees again, at least.
+    """
     step = max(1, round(tile * (1 - overlap)))
     count = -(-max(extent - tile, 0) // step) + 1
     starts = np.linspace(0, max(extent - tile, 0), count).round().astype(int).tolist()

@@ -9,7 +9,8 @@ from keras import ops
 class Overlap(keras.metrics.Metric):
     """Pixel accuracy and mean intersection over union, from one confusion matrix.
 
-    The matrix is its only variable, so sums over replicas and sums restored in the middle of an epoch are exact.
+    `keras.metrics.MeanIoU` gives the second number alone. The matrix is the only variable and holds integers, so sums
+    over replicas and sums restored in the middle of an epoch are exact.
     Ids outside the classes, 255 above all, are left out of it.
 
     Args:

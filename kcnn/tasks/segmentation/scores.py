@@ -4,14 +4,18 @@ from typing import Any
 
 import numpy as np
 
+from kcnn.data.masks import IGNORE
 from kcnn.tasks.classes import confusion_matrix
 
 
 def iou(matrix: np.ndarray) -> np.ndarray:
-    """Return float64 (classes,) intersection over union of a confusion matrix; NaN where a class is nowhere."""
-    hits = np.diagonal(matrix).astype("float64")
-    union = matrix.sum(axis=0) + matrix.sum(axis=1) - hits
-    return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+    """Return float64 (classes,) intersection over union; NaN where a class is neither in the masks nor the answers.
+
+    Args:
+        matrix: (classes, classes) pixel counts, row = true class, column = predicted class.
+    """
+    hits = np.diagonal(matrix)
+    return _ratio(hits, matrix.sum(axis=0) + matrix.sum(axis=1) - hits)
 
 
 def mean(values: Any) -> float | None:
@@ -22,7 +26,7 @@ def mean(values: Any) -> float | None:
 
 
 def pixel_accuracy(matrix: np.ndarray) -> float | None:
-    """Return the share of labelled pixels whose class is right; None where there are none."""
+    """Return the share, 0..1, of the pixels in a (classes, classes) matrix whose class is right; None of no pixel."""
     total = int(matrix.sum())
     return float(np.trace(matrix) / total) if total else None
 
@@ -34,14 +38,14 @@ def measure(answers: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         answers: uint8 class ids, any shape.
         truth: of the same shape; 255 is not counted.
     """
-    labelled = truth[truth != 255]
+    labelled = truth[truth != IGNORE]
     classes = int(max(answers.max(initial=0), labelled.max(initial=0))) + 1
     matrix = confusion_matrix(truth, answers, classes)
     return {"pixel_accuracy": pixel_accuracy(matrix) or 0.0, "mean_iou": mean(iou(matrix)) or 0.0}
 
 
 def summary(matrix: np.ndarray) -> dict[str, float | None]:
-    """Return the numbers of a whole split.
+    """Return the numbers, 0..1, of a whole split; `matrix` is (classes, classes) pixel counts, row = true class.
 
     "pixel_accuracy"; "mean_accuracy", the mean of the classes' recall; "mean_iou"; "weighted_iou", in which classes
     count by their pixels (Long 2015, 1411.4038, section 5). Classes that are nowhere are left out of all means.
@@ -85,4 +89,5 @@ def per_class(matrix: np.ndarray, boundary: np.ndarray, classes: tuple[str, ...]
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)

@@ -26,9 +26,9 @@ def scenes(count, size=SIZE, classes=4, seed=0):
     return images, masks
 
 
-def source(train=16, held_out=6, classes=4, size=SIZE, **splits):
-    """Return a source of scenes; other splits as (images, masks)."""
-    made = {"train": scenes(train, size, classes), "validation": scenes(held_out, size, classes, 1)}
+def source(count=16, held_out=6, classes=4, size=SIZE, **splits):
+    """Return a source of `count` scenes to learn from; splits of one's own as name=(images, masks)."""
+    made = {"train": scenes(count, size, classes), "validation": scenes(held_out, size, classes, 1)}
     made |= {"test": scenes(held_out, size, classes, 2), **splits}
     info = Info(
         name="scenes",

@@ -10,7 +10,7 @@ from kcnn.errors import ConfigError, DataError
 from kcnn.recipe import Model
 from kcnn.tasks.segmentation.dataset import class_counts, dataset
 
-from .sources import COLOURS, SIZE, recipe, source
+from .sources import COLOURS, SIZE, recipe, scenes, source
 
 
 def collect(batches):
@@ -48,6 +48,13 @@ def test_pixels_are_counted_only_where_the_loss_asks():
     expected = [int((mask == index).sum()) for index in range(4)]
     assert class_counts(recipe(class_balance=0.5), data.info, part).tolist() == expected
     assert class_counts(recipe(), data.info, part).tolist() == [0, 0, 0, 0]
+
+
+def test_masks_without_a_class_cannot_be_balanced():
+    """Weights of classes that are nowhere would be NaN."""
+    data = source(train=(scenes(2)[0], np.full((2, *SIZE), 255, np.uint8)))
+    with pytest.raises(DataError, match="scenes: no pixel of the masks to learn from has a class"):
+        class_counts(recipe(class_balance=0.5), data.info, data.splits["train"])
 
 
 def test_data_that_do_not_fit():

@@ -85,17 +85,25 @@ def test_any_size_comes_back_in_its_own_pixels(size, config):
 
 
 def test_looks_are_averaged_as_probabilities():
-    """One look is sure of class 0 in the left half only, its mirror image of class 1 in the right half."""
+    """Means of probabilities are 0.301, 0.224, 0.475: class 2. Means of their logarithms would choose class 1."""
+    plain, mirrored = np.log([[0.6, 0.4 - 1e-6, 1e-6], [0.002, 0.048, 0.95]])
+    assert (plain + mirrored).argmax() == 1
 
     def run(images):
-        left = images[..., 0] < 128
-        return np.stack([np.where(left, 4.0, 0.0), np.where(left, 0.0, 1.0)], axis=-1).astype("float32")
+        dark = images[:, :, :1, :1] < 128  # the first column tells the image from its mirror image
+        return np.broadcast_to(np.where(dark, plain, mirrored), (*images.shape[:3], 3)).astype("float32")
 
     image = np.zeros((16, 16, 3), np.uint8)
     image[:, 8:] = 255
     found = whole(run, image, RECORD, SegmentationConfig(mirror=True))["class_map"]
-    np.testing.assert_array_equal(found[:, :8], 0)
-    np.testing.assert_array_equal(found[:, 8:], 1)
+    np.testing.assert_array_equal(found, 2)
+
+
+def test_the_mirrored_answer_is_turned_back():
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:, 10:] = 255
+    found = whole(by_brightness, image, RECORD, SegmentationConfig(mirror=True))["class_map"]
+    np.testing.assert_array_equal(found, image[..., 0] > 127)
 
 
 def test_scores_of_several_sizes_are_enlarged_and_summed():

@@ -63,10 +63,13 @@ def test_balanced_classes_weigh_their_pixels():
     assert found(counts=[30, 10]) == found()
 
 
-def test_every_image_counts_the_same():
+@pytest.mark.parametrize("part", ["cross_entropy", "focal", "dice"])
+def test_every_image_counts_the_same(part):
     masks = np.array([[[0, 1, 255]], [[255, 255, 1]]], "uint8")
-    logits = np.concatenate([LOGITS, LOGITS])
-    assert found(masks, logits) == pytest.approx((found() - np.log(0.5)) / 2, rel=1e-6)
+    logits, config = np.concatenate([LOGITS, LOGITS]), {"cross_entropy": 0.0, part: 1.0}
+    # the second image is one pixel, of probability 0.5: -log p, (1 - p)^2 of that, and 1 - 2 p / (p + 1)
+    alone = {"cross_entropy": np.log(2), "focal": np.log(2) / 4, "dice": 1 / 3}[part]
+    assert found(masks, logits, **config) == pytest.approx((found(**config) + alone) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("part", ["cross_entropy", "focal", "dice"])
