@@ -147,7 +147,10 @@ def _check_constants(folder: Path, graph: Any, size: int) -> None:
     for _, nodes in _functions(graph):
         for tensor in _tensors(nodes):
             shape = [dim.size for dim in tensor.tensor_shape.dim]
-            width = dtypes.as_dtype(tensor.dtype).size if tensor.dtype else 1
+            try:
+                width = dtypes.as_dtype(tensor.dtype).size if tensor.dtype else 1
+            except TypeError as error:
+                raise ExportError(f"{folder / GRAPH} is damaged ({error}); export the run again.") from error
             claimed += math.prod(max(0, side) for side in shape) * max(1, width)
     guard.check_ratio(f"{folder / GRAPH}, its constants,", claimed, size, ExportError)
 

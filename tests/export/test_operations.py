@@ -101,9 +101,16 @@ def splat(graph):
     tensor.tensor_shape.dim.add(size=10**6)
 
 
+def odd_type(graph):
+    """Protocol buffers let a number through that names no type."""
+    node = next(n for f in graph.graph_def.library.function for n in f.node_def if n.op == "Const")
+    node.attr["value"].tensor.dtype = 9999
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (odd_type, "is damaged .*9999"),
         (call_the_saver, "is called by the model itself"),
         (name_the_saver, "is called by the model itself"),
         (unknown, "MyOp is not an operation of TensorFlow"),
