@@ -158,7 +158,7 @@ def test_a_damaged_number_is_noticed(tmp_path):
 
 
 def test_networks_without_imagenet_weights_say_so():
-    with pytest.raises(UnknownNameError, match="unknown network with ImageNet weights 'lenet5'.*Give a file"):
+    with pytest.raises(UnknownNameError, match=r"unknown network with ImageNet weights 'lenet5'.*Give a file"):
         kcnn.build("lenet5", weights="imagenet")
 
 
