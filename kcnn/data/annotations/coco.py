@@ -60,10 +60,11 @@ def read_json(path: Path) -> dict[str, list[Any]]:
     Raises:
         DataError: it is no JSON, nests too deep, or lacks one of the lists.
     """
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {str(error)[:200]}.") from error
+        raise DataError(f"{path} is no JSON: {str(error)[:200]}; fetch or export it again.") from error
     for key in _KEYS:
         part = content.get(key) if isinstance(content, dict) else None
         if not isinstance(part, list) or not all(isinstance(entry, dict) for entry in part):

@@ -135,7 +135,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path} cannot be opened: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text in UTF-8: {error}.") from error
+        raise DataError(f"{path} is not text in UTF-8: {error}; save it as that.") from error
 
 
 def split_of(parts: Iterable[str]) -> str | None:

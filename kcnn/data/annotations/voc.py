@@ -42,7 +42,7 @@ def open_voc(path: str) -> AnnotatedSet:
     records = {file: read_xml(file) for file in files}
     bases = list(dict.fromkeys(_base(file) for file in files))
     classes = next((names for base in (root, *bases) if (names := read_class_names(base))), ())
-    names = {name for record in records.values() for name, *_ in record["objects"]}
+    names = {name for record in records.values() for name, *_ in record["objects"] if name}
     classes = classes or tuple(sorted(names))
     ids = {name: index for index, name in enumerate(classes)}
     stems = {(_base(file), file.stem): file for file in files}
@@ -104,7 +104,11 @@ def read_xml(path: Path) -> Record:
     try:
         reader.Parse(read_file(path, MAX_XML), True)
     except expat.ExpatError as error:
-        raise DataError(f"{path} is no XML: {error}.") from error
+        raise DataError(f"{path} is no XML: {error}; write it anew or remove it.") from error
+    except DataError:
+        raise
+    except (LookupError, ValueError) as error:  # an encoding that expat does not know
+        raise DataError(f"{path} declares an encoding that is not read here ({error}); save it as UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be opened: {error.strerror or error}.") from error
     height, width = (size.get(side, np.nan) for side in ("height", "width"))

@@ -116,7 +116,7 @@ def _names(root: Path) -> tuple[str, ...]:
 
 
 def yaml_names(text: str) -> tuple[str, ...]:
-    """Return the entry `names` of a data.yaml: [a, b], lines of "- a", or lines of "0: a"; empty without one."""
+    """Return the entry `names` of a data.yaml: [a, b], {0: a, 1: b}, or lines of these; empty without one."""
     head = re.search(r"^names[ \t]*:[ \t]*(.*)$", text, re.MULTILINE)
     if head is None:
         return ()
@@ -124,9 +124,10 @@ def yaml_names(text: str) -> tuple[str, ...]:
     if head[1].startswith("["):
         inner = (head[1] + rest).partition("]")[0].removeprefix("[")
         return tuple(_bare(word) for word in inner.split(",") if word.strip())
+    mapping = (head[1] + rest).partition("}")[0][1:].split(",") if head[1].startswith("{") else None
     named = {}
-    for line in rest.splitlines():
-        entry = re.fullmatch(r"[ \t]*(?:-|(\d{1,9})[ \t]*:)[ \t]+(.+?)[ \t]*", line)
+    for line in mapping or rest.splitlines():
+        entry = re.fullmatch(r"[ \t]*(?:-|(\d{1,9})[ \t]*:)[ \t]+(.+?)[ \t]*", line.strip())
         if entry is not None:
             named[len(named) if entry[1] is None else int(entry[1])] = _bare(entry[2])
         elif line.strip() and not line.lstrip().startswith("#"):

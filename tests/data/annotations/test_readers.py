@@ -75,6 +75,13 @@ def test_names_that_are_no_class_are_counted(tmp_path):
     assert found.splits["train"][0].classes.tolist() == [-1, 0]
 
 
+def test_an_object_without_a_name_is_of_no_class(tmp_path):
+    text = VOC.replace("</annotation>", "<object><name> </name></object></annotation>")
+    found = open_annotations(voc(tmp_path, text))
+    assert "" not in found.classes
+    assert found.unknown == {"train": {"": 1}}
+
+
 def test_voc_lists(tmp_path):
     for stem in "abc":
         voc(tmp_path, name=f"{stem}.jpg", stem=stem)
@@ -99,6 +106,8 @@ HOSTILE_XML = {
     "nesting": ("<a>" * 5000, "nests 33"),
     "no XML": ("once upon a time", "no XML"),
     "cut off": (VOC[:200], "no XML"),
+    "an encoding of no name": ('<?xml version="1.0" encoding="x-none"?><annotation/>', "save it as UTF-8"),
+    "an encoding of several bytes": ('<?xml version="1.0" encoding="gbk"?><annotation/>', "save it as UTF-8"),
     "nothing": ("", "no XML"),
 }
 
@@ -238,6 +247,8 @@ def test_yolo_splits_and_classes_without_names(tmp_path):
         ("names: [a, 'b c',\n  \"d\"]", ("a", "b c", "d")),
         ("nc: 2\nnames:\n- a\n- b\nother: 1", ("a", "b")),
         ("names:\n  0: a\n  # note\n  2: b  # the second\n", ("a", "1", "b")),
+        ("names: {0: a, 2: 'b c'}\nnc: 3", ("a", "1", "b c")),
+        ("names: {\n  1: b,\n  0: a\n}", ("a", "b")),
         ("train: x", ()),
     ],
 )
