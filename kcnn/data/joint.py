@@ -4,13 +4,15 @@ As in `kcnn.data.augment`, what happens to an example depends on its own key alo
 0..255, masks uint8 (B, H, W) of class ids; what comes in from outside is the image's mean colour and `IGNORE`.
 """
 
+import math
+
 import tensorflow as tf
 
 from kcnn.data import augment
 from kcnn.data.augment import to_pixels
 from kcnn.data.masks import IGNORE
 from kcnn.data.order import Stream, uniform
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, ShapeError
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 
@@ -45,8 +47,16 @@ def scale_crop(
 
     Raises:
         ConfigError: `scales` are not 0 < least <= largest.
+        ShapeError: the masks are not of the images' batch and size.
     """
-    if not 0 < scales[0] <= scales[1]:
+    if not tf.TensorShape(images.shape[:-1]).is_compatible_with(masks.shape):
+        wanted, found = tuple(images.shape[:-1]), tuple(masks.shape)
+        raise ShapeError(
+            f"masks are {found} but must be {wanted}, as the images; see kcnn.data.masks.resize_mask.",
+            expected=wanted,
+            actual=found,
+        )
+    if not (len(scales) == 2 and 0 < scales[0] <= scales[1] < math.inf):
         raise ConfigError(f"scales are {scales} but must be 0 < least <= largest, as (0.5, 2.0).")
     size = tuple(size or images.shape[1:3])
     if tuple(scales) == (1, 1) and size == tuple(images.shape[1:3]):

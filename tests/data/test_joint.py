@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kcnn.data import augment, joint, masks, order
-from kcnn.errors import ConfigError
+from kcnn.errors import ConfigError, ShapeError
 
 GRAY = 10  # step between the gray levels of two classes
 B, H, W = 32, 24, 36
@@ -34,6 +34,7 @@ def flat(mask):
     return np.logical_and.reduce([view == mask for view in around])
 
 
+EXACT = ("flip", "crop", "pad")  # nothing is interpolated
 CHANGES = {
     "flip": joint.flip,
     "larger": lambda *pair: joint.scale_crop(*pair, (1.3, 2.0)),
@@ -44,12 +45,12 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_colours_stay_on_their_classes(batch, change):
-    images, drawn = (np.asarray(part) for part in tf.function(change)(*batch, keys()))
+@pytest.mark.parametrize("name", CHANGES)
+def test_colours_stay_on_their_classes(batch, name):
+    images, drawn = (np.asarray(part) for part in tf.function(CHANGES[name])(*batch, keys()))
     assert images.dtype == drawn.dtype == np.uint8
     assert images.shape[:3] == drawn.shape
-    sure = flat(drawn) & (drawn != masks.IGNORE)
+    sure = (drawn != masks.IGNORE) & (flat(drawn) | (name in EXACT))
     assert sure.mean() > 0.15
     np.testing.assert_array_equal(images[sure], np.repeat(drawn[sure][:, None] * GRAY, 3, axis=1))
     assert (drawn[:, :16, :20] != batch[1][:, :16, :20]).any()
@@ -72,6 +73,14 @@ def test_half_scale_is_the_mean_of_four_pixels():
     pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1) * 10
     images, _ = joint.scale_crop(pixels, pixels[..., 0], keys(1), (0.5, 0.5), (2, 2))
     np.testing.assert_array_equal(images[0, ..., 0], [[25, 45], [105, 125]])  # (0+10+40+50)/4 and so on
+
+
+def test_double_scale_makes_four_pixels_of_one():
+    pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1) * 16
+    images, drawn = joint.scale_crop(pixels, pixels[..., 0], keys(1), (2.0, 2.0), (8, 8))
+    np.testing.assert_array_equal(drawn, pixels[..., 0].repeat(2, axis=1).repeat(2, axis=2))
+    # 0, 16, 32, 48 at 0.5, 1.5, 2.5, 3.5 pixels, read at 0.25, 0.75 and so on
+    np.testing.assert_array_equal(images[0, 0, :, 0], [0, 4, 12, 20, 28, 36, 44, 48])
 
 
 def test_nothing_to_do_is_the_identity(batch):
@@ -107,10 +116,18 @@ def test_factors_cover_their_range():
     assert np.median(sides) == pytest.approx(0.5**0.5, abs=0.04)  # even in the logarithm
 
 
-@pytest.mark.parametrize("scales", [(0, 1), (2, 1), (-1, 1)])
+@pytest.mark.parametrize("scales", [(0, 1), (2, 1), (-1, 1), (1, np.inf), (1,), (1, 2, 3)])
 def test_scales_that_cannot_work(batch, scales):
     with pytest.raises(ConfigError, match="0 < least <= largest"):
         joint.scale_crop(*batch, keys(), scales)
+
+
+@pytest.mark.parametrize("scales", [(1, 1), (0.5, 2)])
+def test_masks_of_other_sizes(scales):
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    for shape in ((2, 4, 4), (1, 8, 8), (2, 8, 8, 1)):
+        with pytest.raises(ShapeError, match=r"must be \(2, 8, 8\)"):
+            joint.vary(images, np.zeros(shape, np.uint8), keys(2), scales=scales)
 
 
 def test_one_pixel_and_a_strip():
