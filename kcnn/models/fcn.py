@@ -14,7 +14,7 @@ import keras
 
 from kcnn.layers import BilinearKernel, CropLike, PadToMultiple
 from kcnn.models import vgg
-from kcnn.models.common import ImageShape, batch_norm, even_conv, image_input, relu
+from kcnn.models.common import ImageShape, batch_norm, class_count, even_conv, image_input, relu
 from kcnn.models.dense import enlarge, scores, trunk
 
 
@@ -90,7 +90,7 @@ def on_resnet(inputs: keras.KerasTensor, spec: FCNSpec, name: str, num_classes: 
 def network(name: str, spec: FCNSpec, num_classes: int, image_shape: ImageShape) -> keras.Model:
     """Build the network of any spec, a row of `SPECS` or `dataclasses.replace` of one; see `build`."""
     inputs = image_input(name, image_shape, minimum=32 if spec.width else 1)
-    outputs = (on_resnet if spec.width else on_vgg)(inputs, spec, name, num_classes)
+    outputs = (on_resnet if spec.width else on_vgg)(inputs, spec, name, class_count(name, num_classes))
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import kcnn
 from kcnn import zoo
+from kcnn.errors import ConfigError
 from kcnn.models import fcn, vgg
 from kcnn.testing import formula
 from kcnn.testing.family import formula_fill
@@ -85,3 +86,9 @@ def test_each_skip_adds_its_own_scores():
 def test_the_head_is_the_classifiers():
     model = kcnn.build("tiny_fcn", image_shape=(64, 64, 3))
     assert model.get_layer("fc6").kernel.shape == (2, 2, 8, vgg.SPECS["tiny_vgg"].units)
+
+
+@pytest.mark.parametrize("name", ["tiny_fcn", "fcn_resnet50"])
+def test_an_error_names_the_network_that_was_asked_for(name):
+    with pytest.raises(ConfigError, match=f"^{name}: num_classes is 0"):
+        kcnn.build(name, num_classes=0)
