@@ -75,7 +75,8 @@ def read_text(path: Path, error: type[KcnnError]) -> str:
     try:
         return read_bytes(path, error, MOST_TEXT).decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise error(f"{path} is not text in UTF-8 ({problem.reason} at byte {problem.start}).") from problem
+        reason = f"{problem.reason} at byte {problem.start}"
+        raise error(f"{path} is not text in UTF-8 ({reason}); save it as that.") from problem
 
 
 def parse_json(text: str, where: str, error: type[KcnnError], advice: str = "Copy it again.") -> Any:

@@ -201,9 +201,19 @@ def _offenders(labels: np.ndarray, indices: np.ndarray) -> str:
 
 
 def read_class_names(folder: Path) -> tuple[str, ...]:
-    """Return the lines of `folder`/classes.txt, empty when there is no such file."""
+    """Return the lines of `folder`/classes.txt, empty when there is no such file or nothing in it.
+
+    Raises:
+        DataError: it is not UTF-8, or a line before the last name is blank.
+    """
     path = folder / "classes.txt"
-    return tuple(path.read_text(encoding="utf-8").strip().splitlines()) if path.is_file() else ()
+    if not path.is_file():
+        return ()
+    text = guard.read_text(path, DataError).removeprefix("\ufeff").rstrip()
+    names = tuple(line.strip() for line in text.splitlines())
+    if "" in names:
+        raise DataError(f"{path}, line {names.index('') + 1} is blank; write a class's name there or remove it.")
+    return names
 
 
 def _npz_file(root: Path, stems: Sequence[str]) -> Path | None:

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcnn import guard
 from kcnn.data.arrays import read_class_names
 from kcnn.data.masks import IGNORE, MOST_CLASSES, Coding, default_palette
 from kcnn.errors import DataError
@@ -117,7 +118,7 @@ def own(root: Path) -> Meaning:
     """Return what one of `PALETTE_FILES` or classes.txt in `root` says; ids count its lines from 0.
 
     Raises:
-        DataError: neither is there, they name different classes, or a line cannot be read.
+        DataError: neither is there, they name different classes or one twice, or a line cannot be read.
     """
     names = read_class_names(root)
     found = next((root / name for name in PALETTE_FILES if (root / name).is_file()), None)
@@ -133,6 +134,9 @@ def own(root: Path) -> Meaning:
     kept = [index for index, name in enumerate(names) if name.lower() not in VOID]
     if not 0 < len(kept) <= MOST_CLASSES:
         raise DataError(f"{root} names {len(kept)} classes but must name 1 to {MOST_CLASSES}.")
+    twice = next((names[index] for at, index in enumerate(kept) if names[index] in (names[i] for i in kept[:at])), None)
+    if twice:
+        raise DataError(f"{found or root / 'classes.txt'} names {twice!r} twice; give each class a name of its own.")
     ids = {index: kept.index(index) if index in kept else IGNORE for index in range(len(names))}
     coding = Coding(ids, {colour: ids[index] for index, (_, colour) in enumerate(colours)})
     return Meaning(
@@ -146,13 +150,13 @@ def read_palette(path: Path) -> list[tuple[str, Colour]]:
     """Read (name, (r, g, b)) of each line of a file as `PALETTE_FILES` describes.
 
     Raises:
-        DataError: a line is neither that nor a heading, or two classes have one colour.
+        DataError: it is not UTF-8, a line is neither that nor a heading, or two classes have one colour.
     """
     number, between = r"(\d{1,3})", r"[\s,:]+"
     three = between.join([number] * 3)
     forms = re.compile(rf"{three}{between}(.*\S)"), re.compile(rf"(.*?[^\s,:]){between}{three}[\s,:]*")
     found: list[tuple[str, Colour]] = []
-    for line, row in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for line, row in enumerate(guard.read_text(path, DataError).removeprefix("\ufeff").splitlines(), 1):
         text = row.strip()
         if not text or text.startswith("#") or (line == 1 and not re.search(r"\d", text)):
             continue

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from kcnn import guard
 from kcnn.data import mask_classes
 from kcnn.data.folder import READABLE, SPLIT_FOLDERS, images_below, split_folders, visible
 from kcnn.data.mask_classes import Meaning
@@ -150,7 +151,7 @@ def _listed(root: Path, listing: Path, images: Path, masks: Path) -> list[tuple[
     photos = _photos(images)
     drawn = _masks(masks, photos)
     pairs = []
-    for line in filter(None, map(str.strip, listing.read_text(encoding="utf-8-sig").splitlines())):
+    for line in filter(None, map(str.strip, guard.read_text(listing, DataError).removeprefix("\ufeff").splitlines())):
         both = _BOTH.fullmatch(line)
         if both:
             pairs.append((_located(root, both[1]), _located(root, both[2])))

@@ -27,8 +27,8 @@ def open_table(path: str) -> Source:
     whole numbers they are taken as ids, and classes.txt beside the file names them, one a line.
 
     Raises:
-        DataError: no such columns, a row without them, a listed image that does not exist, an id outside
-            classes.txt, or an unknown split; the line is named.
+        DataError: no such columns, a row without them or without a label, a listed image that does not exist, an id
+            outside classes.txt, or an unknown split; the line is named.
     """
     rows = _rows(Path(path))
     classes, ids = _labels(path, [(line, label) for line, _, label, _ in rows])
@@ -51,7 +51,7 @@ def _rows(path: Path) -> list[tuple[int, str, str, str]]:
         reader = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
         lines = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from error
+        raise DataError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one; a row is path,label.") from error
     if not lines:
         raise DataError(f"{path} is empty; a row is path,label.")
     header = [cell.strip().lower() for cell in lines[0][1]]
@@ -70,7 +70,9 @@ def _rows(path: Path) -> list[tuple[int, str, str, str]]:
     width = max(image, label, split or 0) + 1
     for line, row in body:
         if len(row) < width:
-            raise DataError(f"{path}, line {line}: {len(row)} cells but {width} are needed: {','.join(row)!r}.")
+            raise DataError(
+                f"{path}, line {line}: {len(row)} cells but {width} are needed, between commas: {','.join(row)!r}."
+            )
     return [
         (line, row[image].strip(), row[label].strip(), "" if split is None else row[split].strip())
         for line, row in body
@@ -79,6 +81,12 @@ def _rows(path: Path) -> list[tuple[int, str, str, str]]:
 
 def _labels(path: str, labels: list[tuple[int, str]]) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the class names and the id of each (line, label)."""
+    blank = [f"line {line}" for line, label in labels if not label]
+    if blank:
+        raise DataError(
+            f"{path}: {len(blank)} of {len(labels)} rows have no label, first {', '.join(blank[:_NAMED])}. "
+            "Label these images, or remove the rows."
+        )
     whole = [re.fullmatch(r"-?[0-9]+", label) is not None for _, label in labels]
     if any(whole) and not all(whole) and all(re.fullmatch(r"-?[0-9]*\.?[0-9]*", label) for _, label in labels):
         odd = [f"line {line}: {label!r}" for (line, label), good in zip(labels, whole, strict=True) if not good]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcnn.data import open_source
+from kcnn.data import arrays, open_source
 from kcnn.errors import DataError
 from kcnn.recipe import Data
 
@@ -61,6 +61,26 @@ def test_a_folder_of_npz_with_class_names(tmp_path):
     source = opened(tmp_path)
     assert source.info.splits == {"train": 6, "validation": 3}
     assert source.info.classes == ("chat", "chien", "oiseau à bec")
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [("a\r\nb \n\n".encode("utf-8-sig"), ("a", "b")), (b"\n \n", ()), ("ü\n".encode(), ("ü",))],
+)
+def test_class_names(tmp_path, content, names):
+    assert arrays.read_class_names(tmp_path) == ()
+    (tmp_path / "classes.txt").write_bytes(content)
+    assert arrays.read_class_names(tmp_path) == names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("café\n".encode("latin-1"), "not text in UTF-8 .* save it as that"), (b"a\n\nb\n", "line 2 is blank")],
+)
+def test_class_names_that_cannot_be_read(tmp_path, content, message):
+    (tmp_path / "classes.txt").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        arrays.read_class_names(tmp_path)
 
 
 def test_real_cifar10(shared_data):
