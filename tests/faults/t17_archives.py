@@ -66,9 +66,9 @@ def judge(
     verdicts = {words: one.harm or ("leaked" if SECRET in one.words else "unharmed") for words, one in plain.items()}
     counts = collections.Counter(verdicts.values())
     good = len(attacks) - len({words for words, _ in bad})
-    refused = len({words for (words, _), one in seen.items() if one.code == 0})
+    taken = len({words for (words, _), one in seen.items() if one.code == 0})
     told = f"{good} of {len(attacks)} attacks harmless by {len(doors_names(seen))} doors "
-    told += f"({len(attacks) - refused} refused by all), at most {max(o.memory for o in seen.values()) >> 20} MiB"
+    told += f"({len(attacks) - taken} refused by all), at most {max(o.memory for o in seen.values()) >> 20} MiB"
     if bad:
         told += "; " + ", ".join(f"{words} {fault} by {door}" for (words, door), fault in bad.items())
     if closed:
