@@ -14,6 +14,7 @@ from kcnn.data.annotations.census import census
 from kcnn.data.annotations.census import findings as box_findings
 from kcnn.data.leaks import check_leaks
 from kcnn.data.mask_check import summary
+from kcnn.data.masks import IGNORE
 from kcnn.data.source import Source, Split, printable
 from kcnn.data.verify import BadExample, Example, check_budget, examine
 from kcnn.errors import DataError
@@ -290,6 +291,8 @@ def _mask_warnings(source: Source, found: Found, report: dict[str, Any]) -> list
         if missing:
             purpose = "learn from" if split == "train" else "measure on"
             findings.append(f"{split}: no pixel of {_list(missing)}: nothing to {purpose}.")
+            if part["masks"]["ignored"] and split == "train":
+                findings[-1] += f" {IGNORE} in a mask means ignored: where it should be a class, write its id."
         empty = [_short(source, found[split][index].name) for index in part["masks"]["empty"]]
         if empty:
             findings.append(f"{split}: {_count(len(empty), 'mask')} without any class: {_list(empty)}.")

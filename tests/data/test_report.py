@@ -101,6 +101,18 @@ def test_a_class_without_a_readable_image(folder):
     ]
 
 
+@pytest.mark.parametrize(("values", "told"), [((0, 255), True), ((0, 0), False)])
+def test_white_masks_are_told_what_255_means(tmp_path, values, told):
+    (tmp_path / "classes.txt").write_text("ground\nthing\n")
+    for index in range(3):
+        picture(tmp_path / "images" / f"{index}.png")
+        picture(tmp_path / "masks" / f"{index}.png", pixels=np.tile(np.array(values, np.uint8), (6, 4)))
+    report, _ = inspected(tmp_path)
+    text = "train: no pixel of thing: nothing to learn from."
+    text += " 255 in a mask means ignored: where it should be a class, write its id." if told else ""
+    assert {"effect": WARNING, "text": text} in report["findings"]
+
+
 def test_too_few_images_to_hold_out(tmp_path):
     picture(tmp_path / "cat" / "1.png")
     picture(tmp_path / "dog" / "1.png")
