@@ -66,6 +66,8 @@ def load(folder: Path, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]
     import safetensors.numpy
 
     place = folder / f"{step:09d}"
+    if not place.exists():
+        raise CheckpointError(f"there is no checkpoint {place}.")
     try:
         state = json.loads((place / _STATE).read_text(encoding="utf-8"))
         if (place / _MANIFEST).read_text(encoding="utf-8") != _manifest(place, state):

@@ -117,6 +117,12 @@ def test_the_damaged_file_is_named(tmp_path, name, how, message):
         checkpoint.load(tmp_path, 5)
 
 
+def test_one_that_is_not_there_is_not_called_damaged(tmp_path):
+    save(tmp_path, 5)
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*000000006"):
+        checkpoint.load(tmp_path, 6)
+
+
 def test_a_damaged_one_never_pushes_out_a_valid_one(tmp_path):
     for step in (10, 20, 30):
         save(tmp_path, step)

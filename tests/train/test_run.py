@@ -151,6 +151,15 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, run_toy, lines):
             np.testing.assert_array_equal(variable.numpy(), tensors[f"model/{index:04d}"])
 
 
+def test_a_best_epoch_that_is_gone_is_told(tmp_path, run_toy, lines):
+    """Without patience the last two are kept; the rate, which falls, was best in the first epoch."""
+    folder = run_toy(tmp_path / "run")
+    before = weights(folder)
+    run_toy(folder, patience=9, monitor="learning_rate")
+    assert [text for text in lines.warnings if "there is no checkpoint" in text and "held the best epoch" in text]
+    assert weights(folder) == before
+
+
 def test_averaged_weights_are_validated_and_kept(tmp_path, run_toy):
     folder = run_toy(tmp_path / "run", ema=0.8)
     model, _, _ = load_run(folder)
