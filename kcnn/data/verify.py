@@ -156,7 +156,9 @@ def _encoded_look(split: Split, digests: bool) -> Callable[[int], Example]:
             size = (int(image.shape[0]), int(image.shape[1]))
             mask = count_pixels(split, index, size)
         except OSError as error:
-            return Example(index=index, name=name, reason=f"cannot be opened: {error.strerror or error}")
+            alone = split.masks and os.path.exists(split.masks[index])
+            of_mask = f"; its mask {split.masks[index]} has no image" if alone else ""
+            return Example(index=index, name=name, reason=f"cannot be opened: {error.strerror or error}{of_mask}")
         except DataError as error:
             return Example(index=index, name=name, reason=str(error))
         except tf.errors.OpError as error:

@@ -98,7 +98,8 @@ def test_a_mask_without_image_is_listed(folder):
     add(folder, "alone", np.zeros((4, 6), np.uint8))
     (entry,) = inspected(folder)["unreadable"]
     assert entry["name"] == "images/alone.jpg"
-    assert "No such file" in entry["reason"]
+    assert entry["reason"].startswith("cannot be opened: No such file")
+    assert entry["reason"].endswith("masks/alone.png has no image")
 
 
 @pytest.mark.parametrize(
