@@ -64,6 +64,20 @@ def test_half_a_wrong_image_by_hand(tmp_path):
     assert table(tmp_path / "images.csv")[1][:4] == ["test[0]", "32", "48", str(report["mean_iou"])]
 
 
+def test_boundary_scores_are_means_over_images_by_hand(tmp_path):
+    """Two images of ground and water are right, in one brick is claimed on plain ground, one has no boundary at all."""
+    masks = np.zeros((4, 32, 48), np.uint8)
+    masks[:2, :, 24:] = 2
+    seen = masks.copy()
+    seen[2, :, 24:] = 1
+    report = evaluate(
+        seer(), recipe(), source(test=(COLOURS[seen].astype(np.uint8), masks)), "test", frozenset(), tmp_path
+    )
+    assert report["boundary_f"] == pytest.approx((1 + 1 + 0) / 3)
+    by_class = [row["boundary_f"] for row in report["per_class"]]
+    assert by_class == [pytest.approx((1 + 1 + 0) / 3), 0, 1, None]
+
+
 def test_images_of_several_sizes_are_measured_in_their_own_pixels(tmp_path):
     made = [scenes(1, size, seed=i) for i, size in enumerate([(32, 48), (64, 96), (20, 30), (50, 41)])]
 
