@@ -47,13 +47,23 @@ class MaxPoolingWithPositions(Squares):
 
     Raises:
         ConfigError: `size` is not a positive whole number.
-        ShapeError: the input is not (N, H, W, C).
+        ShapeError: the input is not (N, H, W, C), or no window fits into it.
 
     Example:
         >>> maxima, positions = MaxPoolingWithPositions()(keras.ops.array([[[[1.0], [2.0]], [[3.0], [3.0]]]]))
         >>> maxima.numpy().item(), positions.numpy().item()
         (3.0, 2)
     """
+
+    def build(self, input_shape: Shape) -> None:
+        """Check that a window fits; there are no weights."""
+        if any(side is not None and side < self.size for side in checks.maps(self.name, input_shape)[1:3]):
+            raise ShapeError(
+                f"{self.name}: the input has shape {input_shape} but must have at least {self.size}x{self.size} "
+                "pixels, those of one window.",
+                expected=(None, self.size, self.size, None),
+                actual=input_shape,
+            )
 
     def call(self, inputs: Any) -> tuple[Any, Any]:
         """Return (maxima, positions)."""

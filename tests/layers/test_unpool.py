@@ -123,6 +123,7 @@ def test_bad_size_is_explained(layer):
     ("layer", "inputs", "message"),
     [
         (MaxPoolingWithPositions(), np.zeros((4, 4)), "must be maps"),
+        (MaxPoolingWithPositions(3), np.zeros((1, 4, 2, 1)), "must have at least 3x3 pixels"),
         (BedOfNailsUnpooling(), np.zeros((4, 4, 1)), "must be maps"),
         (MaxUnpooling(), np.zeros((1, 4, 4, 1)), r"must be two maps, \[values, positions\]"),
         (
