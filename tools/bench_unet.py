@@ -5,6 +5,7 @@
 PYTHON has torch and torchvision; it runs as a child process, and the two take turns. torchvision has no U-Net, so
 `unet` is held against its nearest network by multiply-adds a second; the others are the same network on both sides, of
 which it prints images a second too. Above 1 ours is the faster. The weights are random, which does not change the time.
+On a busy machine take --threads=1: torch's threads wait for the one that is held up, so that two say nothing.
 """
 
 import argparse
@@ -36,6 +37,7 @@ torch.set_num_threads({threads})
 torch.set_num_interop_threads(1)
 build = getattr(torchvision.models.segmentation, "{name}")
 network, image = build(weights=None, weights_backbone=None).eval(), torch.randn(1, 3, {size}, {size})
+print("ready", flush=True)
 for line in sys.stdin:
     with torch.inference_mode():
         network(image)["out"].numpy()
@@ -61,12 +63,13 @@ def compare(name: str, args: argparse.Namespace) -> None:
     theirs, twin = PAIRS[name]
     code = CHILD.format(threads=args.threads, name=theirs, size=args.size)
     with subprocess.Popen([args.torch, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        if not child.stdout.readline():
+            sys.exit(f"{args.torch} has no {theirs}; it needs torch and torchvision.")
 
         def torchs() -> None:
             child.stdin.write("\n")
             child.stdin.flush()
-            if not child.stdout.readline():
-                sys.exit(f"{args.torch} has stopped; it needs torch and torchvision.")
+            child.stdout.readline()
 
         shape = (args.size, args.size, 3)
         model = kcnn.build(name, image_shape=shape)
