@@ -261,10 +261,14 @@ def from_json(text: str, config: type | None = None, where: str = "recipe.json")
         ConfigError: the text is not JSON of a recipe, with `where` in the message.
         UnknownNameError: it has a key that recipes do not have.
     """
-    recipe = from_dict(Recipe, parse_json(text, where, ConfigError, "Restore it or start a new run."))
-    if config is None or recipe.config is None:
-        return recipe
-    return dataclasses.replace(recipe, config=from_dict(config, recipe.config, "config"))
+    values = parse_json(text, where, ConfigError, "Restore it or start a new run.")
+    try:
+        recipe = from_dict(Recipe, values)
+        if config is None or recipe.config is None:
+            return recipe
+        return dataclasses.replace(recipe, config=from_dict(config, recipe.config, "config"))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def recipe_folders() -> list[Path]:
@@ -295,6 +299,10 @@ def load(name: str, smoke: bool = False) -> Recipe:
     if not path.is_file():
         known = recipe_files()
         if name not in known:
+            if (path / "recipe.json").is_file():
+                raise DataError(
+                    f"{name} is a run, not a recipe. `kcnn train` goes on with it when it is called as it was at first."
+                )
             if path.suffix == ".py":
                 raise DataError(f"recipe file {name} does not exist. Recipes: {', '.join(sorted(known)) or 'none'}.")
             raise UnknownNameError("recipe", name, known)

@@ -93,6 +93,17 @@ def test_override_reaches_every_section():
         recipes.override(FULL, ["train.epochs=0"])
 
 
+def test_a_run_is_not_called_an_unknown_recipe(tmp_path):
+    (tmp_path / "recipe.json").write_text(recipes.to_json(FULL))
+    with pytest.raises(DataError, match="is a run, not a recipe"):
+        recipes.load(str(tmp_path))
+
+
+def test_a_bad_value_is_told_with_its_file():
+    with pytest.raises(ConfigError, match=r"^runs/a/recipe\.json: .*train\.epochs is 0"):
+        recipes.from_json(recipes.to_json(FULL).replace('"epochs": 3', '"epochs": 0'), where="runs/a/recipe.json")
+
+
 def test_image_shape_and_smoke():
     assert FULL.preprocess.image_shape == (10, 20, 3)
     assert Preprocess(size=(4, 5), channel_order="gray").image_shape == (4, 5, 1)

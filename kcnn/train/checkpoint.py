@@ -72,6 +72,8 @@ def load(folder: Path, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]
         state = json.loads((place / _STATE).read_text(encoding="utf-8"))
         if (place / _MANIFEST).read_text(encoding="utf-8") != _manifest(place, state):
             raise ValueError(_difference(place))
+        if state["step"] != step:
+            raise ValueError(f"it is one of step {state['step']}")
         return safetensors.numpy.load((place / _TENSORS).read_bytes()), state
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"checkpoint {place} is damaged ({error}).") from error

@@ -91,8 +91,13 @@ def train(
 
 
 def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> None:
-    """Refuse a run that was begun with another recipe."""
+    """Refuse a run that was begun with another recipe, or whose trained model would be replaced by a new one."""
     begun = checkpoint.steps(run.checkpoints)
+    if run.weights.exists() and not begun:
+        raise ConfigError(
+            f"{run.path} holds a trained model but none of the checkpoints to go on from. Restore its folder "
+            f"{run.checkpoints.name}/, train under another --name, or remove the run to begin again."
+        )
     if begun and not resume:
         raise ConfigError(
             f"{run.path} holds a run that is at step {begun[0]}. Leave out resume=False to go on with it, "

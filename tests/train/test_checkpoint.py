@@ -117,6 +117,15 @@ def test_the_damaged_file_is_named(tmp_path, name, how, message):
         checkpoint.load(tmp_path, 5)
 
 
+def test_one_under_the_name_of_another_is_no_checkpoint(tmp_path):
+    """Else training would begin the last epoch again and again."""
+    save(tmp_path, 10).rename(tmp_path / "999999999")
+    save(tmp_path, 10)
+    told = []
+    assert checkpoint.newest(tmp_path, told.append)[1]["step"] == 10
+    assert "999999999 is damaged (it is one of step 10)" in told[0]
+
+
 def test_one_that_is_not_there_is_not_called_damaged(tmp_path):
     save(tmp_path, 5)
     with pytest.raises(CheckpointError, match=r"there is no checkpoint .*000000006"):

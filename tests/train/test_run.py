@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 
 import keras
@@ -58,6 +59,15 @@ def assert_equal_runs(one, other):
     assert weights(one) == weights(other)
     assert (one / "log.csv").read_bytes() == (other / "log.csv").read_bytes()
     assert state(one)["history"] == state(other)["history"]
+
+
+def test_a_trained_model_without_checkpoints_is_not_replaced(tmp_path, run_toy):
+    run_toy(tmp_path, epochs=1)
+    shutil.rmtree(tmp_path / "checkpoints")
+    before = weights(tmp_path)
+    with pytest.raises(ConfigError, match="holds a trained model but none of the checkpoints"):
+        run_toy(tmp_path, epochs=1)
+    assert weights(tmp_path) == before
 
 
 def test_what_a_run_leaves(finished):
