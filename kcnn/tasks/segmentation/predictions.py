@@ -72,9 +72,10 @@ def shares(mask: np.ndarray, num_classes: int) -> list[tuple[int, float]]:
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, info: "Info") -> np.ndarray:
-    """Return uint8 (H, W, 3): the image as `paint` colours it, thin white lines between the classes.
+    """Return uint8 (H, W, 3): the image in gray as `paint` colours it, thin white lines between the classes.
 
-    Specks have their colour and no line, so that a noisy answer does not turn white.
+    In gray, so that a class has one colour, that of the legend, whatever it lies on. Specks have their colour and no line, so that a noisy
+    answer does not turn white.
 
     Args:
         image: uint8 (H, W, 1 or 3).
@@ -83,7 +84,8 @@ def overlay(image: np.ndarray, mask: np.ndarray, info: "Info") -> np.ndarray:
     """
     size = image.shape[1::-1]
     large = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    picture = paint(image, large, palette(info))
+    gray = np.asarray(Image.fromarray(image if image.shape[-1] == 3 else image[..., 0]).convert("L"))
+    picture = paint(gray[..., None], large, palette(info))
     if min(size) < LINED:
         return picture
     return np.where(_outlines(mask, size)[..., None], (0.4 * picture + 0.6 * 255).astype(np.uint8), picture)
