@@ -74,8 +74,8 @@ def shares(mask: np.ndarray, num_classes: int) -> list[tuple[int, float]]:
 def overlay(image: np.ndarray, mask: np.ndarray, info: "Info") -> np.ndarray:
     """Return uint8 (H, W, 3): the image in gray as `paint` colours it, thin white lines between the classes.
 
-    In gray, so that a class has one colour, that of the legend, whatever it lies on. Specks have their colour and no line, so that a noisy
-    answer does not turn white.
+    In gray, so that a class has one colour, that of the legend, whatever it lies on. Specks have their colour and no
+    line, so that a noisy answer does not turn white.
 
     Args:
         image: uint8 (H, W, 1 or 3).
