@@ -36,6 +36,7 @@ class Job:
         strategy: what `model` was built under.
         model: built and compiled, its optimizer too.
         steps_per_epoch: optimizer steps in one epoch; the last one may be short.
+        class_counts: (classes,) what `Task.class_counts` finds in the training split.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class Job:
     strategy: "tf.distribute.Strategy"
     model: keras.Model
     steps_per_epoch: int
+    class_counts: np.ndarray
 
     @property
     def bad(self) -> dict[str, frozenset[int]]:
@@ -150,7 +152,12 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
             f"train.patience is {train.patience} and watches {train.monitor}, but {source.info.name} has no validation "
             "split; set data.validation (0.1 holds out 10 %), or train.patience=0."
         )
-    return build(recipe, source, unreadable)
+    job = build(recipe, source, unreadable)
+    absent = [name for name, count in zip(source.info.classes, job.class_counts, strict=False) if not count]
+    if absent and len(absent) < len(job.class_counts):
+        shown = f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}"
+        console.warn(f"nothing to learn from shows {shown}; `kcnn check` counts what there is of each class.")
+    return job
 
 
 def build(recipe: Recipe, source: Source, unreadable: dict[str, tuple["BadExample", ...]]) -> Job:
@@ -182,6 +189,7 @@ def build(recipe: Recipe, source: Source, unreadable: dict[str, tuple["BadExampl
         strategy=chosen,
         model=model,
         steps_per_epoch=steps,
+        class_counts=counts,
     )
     strategy.adapt(chosen, model, job.element_spec, statistics=train.sync_batchnorm)
     return job

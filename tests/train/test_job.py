@@ -12,6 +12,7 @@ from kcnn.data.splits import file_split, mask_split
 from kcnn.data.verify import BadExample
 from kcnn.errors import UnknownNameError
 from kcnn.train import job
+from tests.tasks.segmentation import sources
 
 
 def made(lines, source=None, **settings):
@@ -117,3 +118,14 @@ def test_the_fingerprint_follows_the_names_of_masks(lines):
     first = of_masks("/data/masks/1.png", "/data/masks/2.png")
     assert of_masks("/data/masks/1.png", "/data/masks/2.png") == first
     assert of_masks("/data/masks/2.png", "/data/masks/1.png") != first
+
+
+def test_a_class_that_no_pixel_shows_is_told(lines):
+    """Masks of 0 and 255, as many tools write them, say "ignore" where they mean class 1."""
+    images, masks = sources.scenes(4, classes=2)
+    recipe = sources.recipe(class_balance=0.5)
+    job.prepare(recipe, sources.source(classes=2), lines)
+    assert not lines.warnings
+    white = images, np.where(masks == 1, 255, masks).astype("uint8")
+    job.prepare(recipe, sources.source(classes=2, train=white), lines)
+    assert lines.warnings == ["nothing to learn from shows brick; `kcnn check` counts what there is of each class."]
