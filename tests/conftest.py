@@ -1,5 +1,6 @@
 """Shared fixtures: the real images, one distribution strategy a process, quiet TensorFlow."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+GROWTH = 500_000_000  # bytes
+_settled = 0
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = item.nodeid if item.get_closest_marker("spread") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Collect the networks of tests that are done: Python waits for many objects, not for many gigabytes."""
+    global _settled
+    if _resident() > _settled + GROWTH:
+        gc.collect()
+        _settled = _resident()
+
+
+def _resident() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0  # not Linux

@@ -31,7 +31,7 @@ def test_the_module_is_plain_python():
     tree = ast.parse(Path(arithmetic.__file__).read_text())
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {name.name for n in ast.walk(tree) if isinstance(n, ast.Import) for name in n.names}
-    assert modules == {"math", "operator", "collections.abc", "dataclasses", "typing", "kcnn.errors"}
+    assert modules == {"math", "numbers", "operator", "collections.abc", "dataclasses", "typing", "kcnn.errors"}
 
 
 # sizes
