@@ -74,37 +74,46 @@ def edited(bundle, folder, change):
     return folder
 
 
-def call_the_saver(graph):
-    """Let the honest graph call TensorFlow's own function that writes variables."""
+def saver_and_victim(graph):
+    """The name of TensorFlow's own function that writes variables, and a function of the model."""
     library = graph.graph_def.library.function
     saver = next(f.signature.name for f in library if any(n.op == "SaveV2" for n in f.node_def))
-    victim = next(f for f in library if f.signature.name in graph.object_graph_def.concrete_functions)
+    return saver, next(f for f in library if f.signature.name in graph.object_graph_def.concrete_functions)
+
+
+def call_the_saver(graph):
+    """Let the honest graph call the function that writes variables."""
+    saver, victim = saver_and_victim(graph)
     node = victim.node_def.add(name="harm", op="StatefulPartitionedCall")
     node.attr["f"].func.name = saver
 
 
 def name_the_saver(graph):
     """The same by an operation that is called like the function."""
-    library = graph.graph_def.library.function
-    saver = next(f.signature.name for f in library if any(n.op == "SaveV2" for n in f.node_def))
-    library[1].node_def.add(name="harm", op=saver)
+    saver, victim = saver_and_victim(graph)
+    victim.node_def.add(name="harm", op=saver)
 
 
 def unknown(graph):
     graph.graph_def.library.function[0].node_def.add(name="harm", op="MyOp")
 
 
+def constants(graph):
+    """The values of all constants; TensorFlow writes its functions in another order each time."""
+    nodes = (node for function in graph.graph_def.library.function for node in function.node_def)
+    return [node.attr["value"].tensor for node in nodes if node.op == "Const"]
+
+
 def splat(graph):
-    node = next(n for f in graph.graph_def.library.function for n in f.node_def if n.op == "Const")
-    tensor = node.attr["value"].tensor
+    """One number claims to stand for 10^12."""
+    tensor = next(value for value in constants(graph) if not value.tensor_shape.dim)
     tensor.tensor_shape.dim.add(size=10**6)
     tensor.tensor_shape.dim.add(size=10**6)
 
 
 def odd_type(graph):
     """Protocol buffers let a number through that names no type."""
-    node = next(n for f in graph.graph_def.library.function for n in f.node_def if n.op == "Const")
-    node.attr["value"].tensor.dtype = 9999
+    constants(graph)[0].dtype = 9999
 
 
 @pytest.mark.parametrize(
