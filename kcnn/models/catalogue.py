@@ -183,7 +183,7 @@ FAMILIES = {  # file of kcnn/models -> name -> what it is
     "segnet": {
         "segnet": "SegNet (Badrinarayanan 2015): values go back where the maxima stood",
         "segnet_nearest": "SegNet without remembered positions",
-        "segnet_small": "SegNet at a quarter of its width, for training without a GPU",
+        "segnet_small": "SegNet of three blocks at half their width, for training without a GPU",
         "segnet_small_nearest": "segnet_small without remembered positions",
         "tiny_segnet": "SegNet of five narrow convolutions each way, for tests",
     },

@@ -2,7 +2,8 @@
 
 Paper: Badrinarayanan 2015 (1511.00561), section 3 and figure 2.
 The `_nearest` rows have the same decoder without remembered positions: each value fills its square.
-Departures: images are padded to a multiple of 32 at the bottom and right, and the scores cropped.
+Departures: images are padded at the bottom and right until all poolings divide them (to a multiple of 32 in the
+paper's network), and the scores cropped.
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,15 @@ from kcnn.models.common import ImageShape, batch_norm, image_input, relu
 from kcnn.models.dense import scores
 
 WIDTHS = (64, 128, 256, 512, 512)
-QUARTER = (16, 32, 64, 128, 128)
+SMALL: dict[str, tuple[int, ...]] = {"repeats": (2, 2, 3), "widths": (32, 64, 128)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegNetSpec:
     """One row: a VGG with batch normalisation, and how its decoder enlarges."""
 
-    repeats: tuple[int, int, int, int, int] = vgg.VGG16  # convolutions of each block
-    widths: tuple[int, int, int, int, int] = WIDTHS  # maps of each block
+    repeats: tuple[int, ...] = vgg.VGG16  # convolutions of each block, which ends in a pooling
+    widths: tuple[int, ...] = WIDTHS  # maps of each block
     trunk: str = ""  # the classifier whose weights fit
     unpooling: Literal["positions", "nearest"] = "positions"
     source: str
@@ -37,9 +38,9 @@ SPECS = {
     "segnet_nearest": SegNetSpec(
         trunk="vgg16_bn", unpooling="nearest", source="segnet without remembered positions", params=29_455_125
     ),
-    "segnet_small": SegNetSpec(widths=QUARTER, source="segnet at a quarter of its width", params=1_848_021),
+    "segnet_small": SegNetSpec(**SMALL, source="the first three blocks of segnet at half their width", params=876_309),
     "segnet_small_nearest": SegNetSpec(
-        widths=QUARTER, unpooling="nearest", source="segnet_small without remembered positions", params=1_848_021
+        **SMALL, unpooling="nearest", source="segnet_small without remembered positions", params=876_309
     ),
     "tiny_segnet": SegNetSpec(
         repeats=(1, 1, 1, 1, 1), widths=(4, 4, 8, 8, 8), trunk="tiny_vgg", source="kcnn, for tests", params=4_221
@@ -48,7 +49,7 @@ SPECS = {
 
 
 def encoder(x: keras.KerasTensor, row: vgg.VGGSpec) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
-    """Return the last pooled maps of a VGG, and the positions of the maxima of its five poolings."""
+    """Return the last pooled maps of a VGG, and the positions of the maxima of its poolings."""
     positions = []
     for block in range(1, len(row.repeats) + 1):
         x, places = MaxPoolingWithPositions(2, name=f"block{block}_pool")(vgg.convolutions(x, row, block))
@@ -83,7 +84,7 @@ def network(name: str, spec: SegNetSpec, num_classes: int, image_shape: ImageSha
     """Build the network of any spec, a row of `SPECS` or `dataclasses.replace` of one; see `build`."""
     inputs = image_input(name, image_shape, minimum=1)
     row = vgg.VGGSpec(repeats=spec.repeats, widths=spec.widths, normalise=True, source=spec.source, params=0)
-    x, positions = encoder(PadToMultiple(32, name="padded")(inputs), row)
+    x, positions = encoder(PadToMultiple(2 ** len(spec.repeats), name="padded")(inputs), row)
     for block in range(len(spec.repeats), 0, -1):
         x = unpool(x, positions[block - 1], spec.unpooling, f"up{block}_unpool")
         filters = mirrored(spec.repeats, spec.widths, block)

@@ -28,8 +28,8 @@ from kcnn.models.common import (
 class VGGSpec:
     """One column of the paper's table 1."""
 
-    repeats: tuple[int, int, int, int, int]  # convolutions of each block
-    widths: tuple[int, int, int, int, int] = (64, 128, 256, 512, 512)  # maps of each block
+    repeats: tuple[int, ...]  # convolutions of each block
+    widths: tuple[int, ...] = (64, 128, 256, 512, 512)  # maps of each block
     units: int = 4096  # of fc6 and fc7
     normalise: bool = False
     side: int = 224  # of the images, in pixels

@@ -13,17 +13,28 @@ from kcnn.testing.family import formula_fill
 VGG16_BN = 138_365_992 - 123_642_856  # torchvision's count without its three dense layers
 
 
+def chain_parameters(chain) -> int:
+    """Each 3x3 between two widths with bias, gamma and beta."""
+    return sum(9 * x * y + 3 * y for x, y in itertools.pairwise(chain))
+
+
 def mirrored_parameters(widths, classes: int) -> int:
-    """Each 3x3 with bias, gamma and beta, from the deepest up; the last gives the classes."""
+    """From the deepest up; the last gives the classes."""
     a, b, c, d, e = widths
-    chain = [e, e, e, d, d, d, c, c, c, b, b, a, a]
-    return sum(9 * x * y + 3 * y for x, y in itertools.pairwise(chain)) + 9 * a * classes + classes
+    return chain_parameters([e, e, e, d, d, d, c, c, c, b, b, a, a]) + 9 * a * classes + classes
 
 
 @pytest.mark.parametrize("name", ["segnet", "segnet_nearest"])
 def test_counts_are_the_arithmetic(name):
     # Badrinarayanan 2015, table 6, prints 29.45 M
     assert segnet.SPECS[name].params == VGG16_BN + mirrored_parameters(segnet.WIDTHS, 21) == 29_455_125
+
+
+@pytest.mark.parametrize("name", ["segnet_small", "segnet_small_nearest"])
+def test_the_small_one_is_three_blocks_each_way(name):
+    encoder, decoder = [3, 32, 32, 64, 64, 128, 128, 128], [128, 128, 128, 64, 64, 32, 32]
+    expected = chain_parameters(encoder) + chain_parameters(decoder) + 9 * 32 * 21 + 21
+    assert segnet.SPECS[name].params == expected == 876_309
 
 
 def test_deconvnet_has_252_million_weights():
