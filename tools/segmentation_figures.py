@@ -28,7 +28,7 @@ from typing import Any
 SEEDS = (0, 1, 2)
 SKIPS = {"FCN-32s": (), "FCN-16s": ("block4_pool",), "FCN-8s": ("block4_pool", "block3_pool")}
 SKIPS_TRUNK = (("repeats", (1, 1, 2, 2, 2)), ("widths", (16, 32, 64, 96, 96)), ("units", 128))  # of tiny_vgg
-SKIPS_EPOCHS = 12
+SKIPS_EPOCHS = 6
 
 
 def main() -> None:

@@ -165,8 +165,9 @@ def sheet(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]],
             "and a heading for each row of at least one picture."
         )
     columns = max(len(pictures) for pictures in rows)
-    figure = Figure(figsize=(2.3 * columns + 0.5, 2.55 * len(rows)), layout="constrained")
-    places = figure.subplots(len(rows), columns, squeeze=False)
+    heights = [2.3 * max(picture.shape[0] / picture.shape[1] for picture in pictures) + 0.25 for pictures in rows]
+    figure = Figure(figsize=(2.3 * columns + 0.5, sum(heights)), layout="constrained")
+    places = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes in places.ravel():
         axes.set_axis_off()
     for line, pictures, names, heading in zip(places, rows, titles, headings, strict=True):

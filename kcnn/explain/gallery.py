@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from kcnn import atomic
@@ -27,7 +28,7 @@ from kcnn.explain.patches import Patch, top_patches
 from kcnn.figure import Figure
 from kcnn.ops import graph
 from kcnn.ops.arithmetic import whole
-from kcnn.ops.receptive_field import ledger
+from kcnn.ops.receptive_field import ledger, unit_box
 
 LAYERS = 5
 TILE = 72  # pixels of a patch on the page
@@ -47,7 +48,7 @@ class Exhibit:
         field: (height, width) of what a unit sees, in pixels; None where it sees the whole image.
         kernels: picture (H, W, 3) of the layer's kernels; None where it has none.
         patches: channel -> its strongest patches.
-        inputs: channel -> picture (H, W, 3) of its maximised input; empty where none were asked for.
+        inputs: channel -> picture (H, W, 3) of the input that its middle unit asks for; empty where none were.
         fires: channel -> the commonest names of the images of its patches, as "name (count)".
     """
 
@@ -95,12 +96,7 @@ def exhibit(
     call = list(graph.calls(model))[row]
     found = top_patches(model, pictures, row, prepare=prepare, batch_size=BATCH)
     ranked = sorted(found, key=lambda channel: -found[channel][0].value)[: whole("channels", channels, 1)]
-    inputs = {}
-    if ascent is not None:
-        shape = prepare(pictures[:1]).shape[1:]
-        images, _ = maximise(model, ranked, layer=row, image_shape=shape, ascent=ascent)
-        shown = (images - np.asarray(ascent.low)) / np.subtract(ascent.high, ascent.low) * 255
-        inputs = dict(zip(ranked, draw.pixels(np.clip(shown, 0, 255)), strict=True))
+    inputs = {} if ascent is None else _inputs(model, row, ranked, prepare(pictures[:1]), ascent)
     patches = {channel: found[channel] for channel in ranked}
     return Exhibit(
         layer=call.name,
@@ -110,6 +106,22 @@ def exhibit(
         inputs=inputs,
         fires={channel: _fires(own, names) for channel, own in patches.items()} if names else {},
     )
+
+
+def _inputs(
+    model: keras.Model, row: int, channels: list[int], example: np.ndarray, ascent: Ascent
+) -> dict[int, np.ndarray]:
+    """Maximise the middle unit of each channel, and cut out what it sees."""
+    height, width = (side // 2 for side in graph.run(model, [example], row).shape[1:3])
+
+    def middle(maps: tf.Tensor) -> tf.Tensor:
+        return tf.gather(maps[:, height, width], channels, axis=1, batch_dims=1)
+
+    shape = example.shape[1:]
+    images, _ = maximise(model, middle, layer=row, count=len(channels), image_shape=shape, ascent=ascent)
+    y1, x1, y2, x2 = unit_box(model, row, (height, width), image_size=shape[:2], inside=True) or (0, 0, *shape[:2])
+    shown = (images[:, y1:y2, x1:x2] - np.asarray(ascent.low)) / np.subtract(ascent.high, ascent.low) * 255
+    return dict(zip(channels, draw.pixels(np.clip(shown, 0, 255)), strict=True))
 
 
 def default_layers(model: keras.Model, count: int = LAYERS) -> list[str]:
@@ -139,15 +151,25 @@ def write(folder: Path | str, title: str, exhibits: Sequence[Exhibit]) -> Path:
 
 
 def poster(title: str, exhibits: Sequence[Exhibit], channels: int = 4) -> Figure:
-    """Return one figure: a row for each layer, for its first channels the four best patches and the input."""
+    """Return one figure: a row for each layer, for its first channels the four best patches and, beside them, the
+    maximised input where there is one."""
     rows, titles = [], []
     for one in exhibits:
         chosen = list(one.patches)[:channels]
-        rows.append([_strip(one, channel, 4, 2) for channel in chosen])
+        rows.append([_answers(one, channel) for channel in chosen])
         titles.append([f"channel {channel}" for channel in chosen])
     figure = draw.sheet(rows, titles, [one.layer for one in exhibits])
     figure.suptitle(title, fontsize=11, color=draw.INK)
     return figure
+
+
+def _answers(one: Exhibit, channel: int) -> np.ndarray:
+    """Four patches in a square, and the input at the square's size."""
+    patches = _strip(one, channel, 4, 2)
+    if channel not in one.inputs:
+        return patches
+    asked = Image.fromarray(one.inputs[channel]).resize(patches.shape[1::-1], Image.Resampling.NEAREST)
+    return draw.grid(np.stack([patches, np.asarray(asked)]))
 
 
 def _strip(one: Exhibit, channel: int, count: int, columns: int) -> np.ndarray:

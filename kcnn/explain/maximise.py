@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from kcnn.errors import ConfigError
 from kcnn.explain.core import ask, check_finite, slope
+from kcnn.explain.deconvnet import RULES
 from kcnn.ops import arrays, graph
 from kcnn.ops.arithmetic import is_real, whole
 from kcnn.ops.arrays import finite
@@ -68,16 +69,20 @@ def maximise(
     target: int | Sequence[int] | Callable[[Any], Any],
     *,
     layer: str | int | None = None,
+    count: int = 1,
     image_shape: Sequence[int] | None = None,
     ascent: Ascent | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images that raise the score of each target, and the scores on the way.
 
+    Where a rectifier is off and so nothing has a slope, the step is along the deconvnet's signal, which passes it.
+
     Args:
         model: any built model of one image input.
         target: class, or channel of `layer` where it is strongest, or several: an image for each; or a function of
-            the outputs.
+            the outputs, or of the layer's, which gives a score for each image.
         layer: name or row; None for the model's output, best before a softmax.
+        count: images, where `target` is a function.
         image_shape: (height, width, channels) where the model leaves it open.
         ascent: how; by default for inputs of -1..1.
 
@@ -91,7 +96,7 @@ def maximise(
     how = Ascent() if ascent is None else ascent
     if not isinstance(how, Ascent):
         raise ConfigError(f"ascent is {ascent!r:.80} but must be a kcnn.explain.maximise.Ascent.")
-    count = 1 if callable(target) else arrays.numbers("target", target).size
+    count = whole("count", count, 1) if callable(target) else arrays.numbers("target", target).size
     shape = _image_shape(model, image_shape)
     generator = np.random.default_rng(how.seed)
     low, high = (np.asarray(end, "float32") for end in (how.low, how.high))
@@ -100,29 +105,42 @@ def maximise(
             f"low and high have {low.size} values but the images {shape[-1]} channels; give one for each."
         )
     middle, spread = (low + high) / 2, (high - low) / 2
-    start = (middle + 0.05 * spread * generator.standard_normal((count, *shape))).astype("float32")
-    question = ask(model, start, target, layer=layer, batch_size=count)
     scale = _scales(shape) if how.frequencies else None
-    state = _to_frequencies((start - middle) / spread, scale) if how.frequencies else (start - middle) / spread
+
+    start = 0.05 * generator.standard_normal((count, *shape)).astype("float32")
+    question = ask(model, middle + spread * start, target, layer=layer, batch_size=count)
+    state = _to_frequencies(start, scale) if how.frequencies else start
 
     def image_of(values: tf.Tensor) -> tf.Tensor:
         flat = _to_image(values, scale, shape) if how.frequencies else values
         return middle + spread * (tf.tanh(flat) if how.frequencies else flat)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(values: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = image_of(values)
-        score = question.answer(image, tf.constant(question.targets))
-        moved = tf.roll(image, shift, axis=[1, 2])
-        aim = question.answer(moved, tf.constant(question.targets))
-        if how.variation:
-            aim -= how.variation * tf.image.total_variation(moved / spread) / np.prod(shape)
-        return slope(aim, values), score
+    def aim(rules: dict[str, str]) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+        """Return a graph: (state, shift) -> (slopes of the state, scores)."""
 
+        @tf.function(autograph=False, reduce_retracing=True)
+        def run(values: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = image_of(values)
+            score = question.answer(image, tf.constant(question.targets))
+            moved = tf.roll(image, shift, axis=[1, 2])
+            with tf.compat.v1.get_default_graph().gradient_override_map(rules):
+                wish = question.answer(moved, tf.constant(question.targets))
+            if how.variation:
+                wish -= how.variation * tf.image.total_variation(moved / spread) / np.prod(shape)
+            return slope(wish, values), score
+
+        return run
+
+    step, wake = aim({}), aim(RULES)
+    each = (0, 2, 3, 4) if how.frequencies else (1, 2, 3)  # axes of the state that belong to one image
     scores, values, adam = [], keras.Variable(state), keras.optimizers.Adam(how.rate, epsilon=1e-8)
     for number in range(1, how.steps + 1):
         shift = generator.integers(-how.jitter, how.jitter + 1, 2)
-        gradient, score = (array.numpy() for array in step(tf.constant(state), tf.constant(shift, "int32")))
+        now = tf.constant(state), tf.constant(shift, "int32")
+        gradient, score = (array.numpy() for array in step(*now))
+        asleep = ~gradient.any(axis=each, keepdims=True)
+        if asleep.any():
+            gradient = np.where(asleep, wake(*now)[0], gradient)
         scores.append(check_finite(score, "scores"))
         adam.apply([-check_finite(gradient, "gradients")], [values])
         state = (1 - how.decay) * values.numpy()

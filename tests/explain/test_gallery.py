@@ -27,6 +27,14 @@ def test_an_exhibit_names_what_fires():
         gallery.exhibit(nets.blob_net(), pictures, "square", prepare=lambda batch: batch, names=["a", "b"])
 
 
+def test_an_input_is_what_the_middle_unit_sees():
+    pictures = (planted() * 255).astype("uint8")
+    how = Ascent(steps=60, rate=0.1, jitter=0, low=0, high=1)
+    found = gallery.exhibit(nets.blob_net(), pictures, "square", prepare=lambda batch: batch / 255, ascent=how)
+    assert found.inputs[0].shape == (4, 4, 3)
+    assert found.inputs[0].min() > 200  # the sum of 4 x 4 pixels is asked to be large
+
+
 def test_default_layers_run_from_the_first_to_the_last():
     convs = [layers.Conv2D(2, 3, activation="relu", name=f"conv{index}") for index in range(9)]
     model = keras.Sequential([keras.Input((32, 32, 1)), *convs, layers.GlobalMaxPooling2D()])

@@ -57,6 +57,27 @@ def test_a_channel_of_a_layer_and_a_range():
     assert scores[0, -1] > scores[0, 0]
 
 
+def test_a_rectifier_that_is_off_is_woken():
+    # 9 pixels of at most 1 against a threshold of 3: around gray every unit is off, and nothing has a slope.
+    threshold = keras.initializers.Constant(-3.0)
+    bright = layers.Conv2D(
+        1, 3, activation="relu", kernel_initializer="ones", bias_initializer=threshold, name="bright"
+    )
+    model = keras.Sequential([keras.Input((9, 9, 1)), bright, layers.GlobalMaxPooling2D()])
+    for frequencies in (True, False):
+        how = Ascent(steps=60, rate=0.1, jitter=0, decay=0, frequencies=frequencies)
+        _, scores = maximise(model, 0, layer="bright", ascent=how)
+        assert scores[0, 0] == 0
+        assert scores[0, -1] > 5  # of 6
+
+
+def test_a_function_of_the_outputs_and_several_images():
+    images, scores = maximise(nets.twin(), lambda outputs: outputs[:, 2], count=2, ascent=Ascent(steps=5))
+    alone, expected = maximise(nets.twin(), [2, 2], ascent=Ascent(steps=5))
+    np.testing.assert_allclose(images, alone, atol=1e-4)
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
 def test_a_range_of_each_channel():
     model = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(1, kernel_initializer="ones")])
     low, high = (-2.0, 0.0, 5.0), (-1.0, 4.0, 6.0)
