@@ -96,7 +96,7 @@ def exhibit(
     call = list(graph.calls(model))[row]
     found = top_patches(model, pictures, row, prepare=prepare, batch_size=BATCH)
     ranked = sorted(found, key=lambda channel: -found[channel][0].value)[: whole("channels", channels, 1)]
-    inputs = {} if ascent is None else _inputs(model, row, ranked, prepare(pictures[:1]), ascent)
+    inputs = {} if ascent is None else _inputs(model, row, ranked, prepare, pictures.shape[1:], ascent)
     patches = {channel: found[channel] for channel in ranked}
     return Exhibit(
         layer=call.name,
@@ -109,18 +109,28 @@ def exhibit(
 
 
 def _inputs(
-    model: keras.Model, row: int, channels: list[int], example: np.ndarray, ascent: Ascent
+    model: keras.Model,
+    row: int,
+    channels: list[int],
+    prepare: Callable[[Any], Any],
+    shape: Sequence[int],
+    ascent: Ascent,
 ) -> dict[int, np.ndarray]:
-    """Maximise the middle unit of each channel, and cut out what it sees."""
+    """Maximise the middle unit of each channel, and cut out what it sees, as pictures of `shape`."""
+    ramp = np.broadcast_to(np.linspace(0, 255, shape[-1]).astype("uint8"), (1, *shape))
+    example = np.asarray(prepare(ramp))
     height, width = (side // 2 for side in graph.run(model, [example], row).shape[1:3])
 
     def middle(maps: tf.Tensor) -> tf.Tensor:
         return tf.gather(maps[:, height, width], channels, axis=1, batch_dims=1)
 
-    shape = example.shape[1:]
-    images, _ = maximise(model, middle, layer=row, count=len(channels), image_shape=shape, ascent=ascent)
+    def share(images: np.ndarray) -> np.ndarray:
+        return (images - np.asarray(ascent.low)) / np.subtract(ascent.high, ascent.low)
+
+    images, _ = maximise(model, middle, layer=row, count=len(channels), image_shape=example.shape[1:], ascent=ascent)
     y1, x1, y2, x2 = unit_box(model, row, (height, width), image_size=shape[:2], inside=True) or (0, 0, *shape[:2])
-    shown = (images[:, y1:y2, x1:x2] - np.asarray(ascent.low)) / np.subtract(ascent.high, ascent.low) * 255
+    order = np.argsort(share(example)[0, 0, 0])  # some networks take the colours backwards
+    shown = share(images[:, y1:y2, x1:x2])[..., order] * 255
     return dict(zip(channels, draw.pixels(np.clip(shown, 0, 255)), strict=True))
 
 

@@ -35,6 +35,20 @@ def test_an_input_is_what_the_middle_unit_sees():
     assert found.inputs[0].min() > 200  # the sum of 4 x 4 pixels is asked to be large
 
 
+def test_an_input_has_the_colours_of_the_pictures():
+    red = keras.Sequential([keras.Input((6, 6, 3)), layers.Conv2D(1, 1, use_bias=False, name="red")])
+    red.layers[0].set_weights([np.array([-1.0, -1.0, 1.0]).reshape(1, 1, 3, 1)])  # of blue, green, red
+    how = Ascent(steps=60, rate=0.1, jitter=0, low=(0.0, 1.0, 2.0), high=(1.0, 2.0, 3.0))
+    pictures = np.zeros((1, 6, 6, 3), "uint8")
+
+    def backwards(batch):
+        return batch[..., ::-1] / np.float32(255) + np.arange(3, dtype="float32")
+
+    found = gallery.exhibit(red, pictures, "red", prepare=backwards, ascent=how)
+    assert (found.inputs[0][..., 0] > 200).all()
+    assert (found.inputs[0][..., 1:] < 55).all()
+
+
 def test_default_layers_run_from_the_first_to_the_last():
     convs = [layers.Conv2D(2, 3, activation="relu", name=f"conv{index}") for index in range(9)]
     model = keras.Sequential([keras.Input((32, 32, 1)), *convs, layers.GlobalMaxPooling2D()])
