@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from .attacks.trap import FULL, LEAKED, MOST_MEMORY, Seen, Trap, attempt
+from .attacks.trap import FULL, LEAKED, MOST_MEMORY, Seen, Trap, attempt, open_each
 from .forks import Child
 from .outcome import Outcome
 
@@ -25,29 +25,7 @@ SECRET = "SECRETWORD"
 
 def run(n: int, work: Path) -> Outcome:
     """Open each attack once by each door."""
-    import keras  # noqa: F401  before the forks
-    import tensorflow as tf  # noqa: F401
-
-    import kcnn.cli.main
-    import kcnn.export.runner
-    import kcnn.tasks.classification  # noqa: F401
-
-    trap = Trap(work)
-    try:
-        attacks, controls = make(work, trap)
-        doors = doors_of(work / "image.png")
-        opened = {
-            door: trap.see(lambda action=action, door=door: action(controls[door])) for door, action in doors.items()
-        }
-        seen = {
-            (words, door): trap.see(lambda action=action, path=path: action(path))
-            for words, path in attacks.items()
-            for door, action in doors.items()
-        }
-        plain = {words: trap.see(lambda path=path: library(path, trap)) for words, path in attacks.items()}
-    finally:
-        trap.close()
-    return judge(attacks, opened, seen, plain)
+    return judge(*open_each(work, make, doors_of, library))
 
 
 def judge(

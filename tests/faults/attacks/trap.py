@@ -1,6 +1,7 @@
 """Where hostile files are opened: a forked child with little memory, a canary, a listener, and a stopwatch."""
 
 import dataclasses
+import functools
 import os
 import resource
 import shutil
@@ -123,6 +124,49 @@ class Trap:
 
         sys.addaudithook(watch)
         return action()
+
+
+Door = Callable[[Path], int]
+Trials = tuple[dict[str, Path], dict[str, Seen], dict[tuple[str, str], Seen], dict[str, Seen]]
+
+
+def open_each(
+    work: Path,
+    make: Callable[[Path, Trap], tuple[dict[str, Path], dict[str, Path]]],
+    doors_of: Callable[[Path], dict[str, Door]],
+    baseline: Callable[[Path, Trap], int],
+) -> Trials:
+    """Open each hostile file once by each door, each door's honest file, and each hostile file by the baseline.
+
+    Args:
+        work: folder for all files.
+        make: folder and trap -> (words -> hostile file, door -> honest file).
+        doors_of: picture -> doors.
+        baseline: what other programs do with a file.
+
+    Returns: the hostile files, and what was seen: of doors by honest files, of (words, door), of words by the baseline.
+    """
+    import keras  # noqa: F401  before the forks
+    import tensorflow as tf  # noqa: F401
+
+    import kcnn.cli.main
+    import kcnn.export.runner
+    import kcnn.tasks.classification  # noqa: F401
+
+    trap = Trap(work)
+    try:
+        files, controls = make(work, trap)
+        doors = doors_of(work / "image.png")
+        opened = {name: trap.see(functools.partial(door, controls[name])) for name, door in doors.items()}
+        seen = {
+            (words, name): trap.see(functools.partial(door, path))
+            for words, path in files.items()
+            for name, door in doors.items()
+        }
+        plain = {words: trap.see(functools.partial(baseline, path, trap)) for words, path in files.items()}
+    finally:
+        trap.close()
+    return files, opened, seen, plain
 
 
 def attempt(action: Callable[[], object]) -> int:
