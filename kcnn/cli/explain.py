@@ -228,7 +228,7 @@ def write_gallery(opened: Opened, args: argparse.Namespace, console: Console) ->
     exhibits = []
     with console.progress(len(layers), "gallery") as bar:
         for layer in layers:
-            options = {"prepare": prepare, "names": names, "ascent": ascent}
+            options = {"prepare": prepare, "names": names, "ascent": ascent, "batch_size": args.batch_size}
             exhibits.append(gallery.exhibit(opened.model, np.stack(pictures), layer, **options))
             page = gallery.write(Path(args.output), f"What {args.model} has learnt", exhibits)  # keeps what is finished
             bar.advance()
