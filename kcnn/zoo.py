@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kcnn import guard, models
 from kcnn.errors import ResourceError, ShapeError, UnknownNameError, WeightsError
 from kcnn.recipe import Preprocess, from_dict
+from kcnn.versions import newest
 
 if TYPE_CHECKING:
     import keras
@@ -268,17 +269,22 @@ def _from_hub(name: str, repository: str, revision: str | None) -> Pretrained:
 
 
 def _from_file(name: str, path: Path) -> Pretrained:
-    from kcnn.weights.files import read
+    from kcnn.weights.files import check_recorded, read
 
     if not path.is_dir():
         return recognise(name, read(path), str(path))
-    pixels = path / "preprocess.json"
-    facts = from_dict(Preprocess, json.loads(pixels.read_text()), str(pixels)) if pixels.is_file() else None
-    if not (path / "weights.safetensors").is_file():
+    folder = newest(path)
+    file, pixels, model = (folder / part for part in ("weights.safetensors", "preprocess.json", "model.json"))
+    if not file.is_file():
         raise WeightsError(
-            f"{path} is no run or bundle: it holds no weights.safetensors. Give the weights file itself."
+            f"{path} is no trained run or bundle: it holds no weights.safetensors. Give the weights file itself."
         )
-    return recognise(name, read(path / "weights.safetensors"), str(path), facts)
+    found = read(file)
+    if model.is_file():
+        record = guard.parse_json(guard.read_text(model, WeightsError), str(model), WeightsError)
+        check_recorded(file, record, WeightsError)
+    facts = from_dict(Preprocess, json.loads(pixels.read_text()), str(pixels)) if pixels.is_file() else None
+    return recognise(name, found, str(path), facts)
 
 
 def recognise(name: str, weights: "Weights", source: str, pixels: Preprocess | None = None) -> Pretrained:

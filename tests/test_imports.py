@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "kcnn"
 # docs/design.md, "Imports": a package may import from strictly lower levels and from itself.
 LEVELS = {
     "errors": 0, "guard": 0, "registry": 0, "plain": 0, "recipe": 0, "atomic": 0, "colours": 0, "figure": 0,
+    "versions": 0,
     "ops": 1,
     "layers": 2, "weights": 2,
     "models": 3, "data": 3,
@@ -24,7 +25,7 @@ LEVELS = {
     "__main__": 10, "__init__": 10,
 }  # fmt: skip
 KERAS_ONLY = {"ops", "layers", "weights", "models"}
-GROUND_ORDER = ["errors", "guard", "registry", "atomic", "plain", "recipe", "colours", "figure"]
+GROUND_ORDER = ["errors", "guard", "registry", "atomic", "plain", "recipe", "colours", "figure", "versions"]
 
 
 def part_of(path: Path) -> str:

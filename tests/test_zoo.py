@@ -1,6 +1,7 @@
 """Pretrained weights by every route, with files written here in place of downloads."""
 
 import dataclasses
+import hashlib
 import json
 import sys
 import types
@@ -123,6 +124,23 @@ def test_our_own_file_and_folder(tmp_path):
     for place in (tmp_path, tmp_path / "weights.safetensors"):
         again = kcnn.build("tiny_resnet", weights=place)
         np.testing.assert_array_equal(logits(again), logits(first))
+
+
+def test_a_bundle_and_its_newest_version(tmp_path):
+    """The weights are those that model.json describes."""
+    for version, seed in (("2", 1), ("10", 2)):
+        keras.utils.set_random_seed(seed)
+        model = kcnn.build("tiny_resnet", num_classes=7)
+        (tmp_path / version).mkdir()
+        content = safetensors.numpy.save({weight.path: np.asarray(weight) for weight in model.weights})
+        (tmp_path / version / "weights.safetensors").write_bytes(content)
+        record = {"weights_sha256": hashlib.sha256(content).hexdigest()}
+        (tmp_path / version / "model.json").write_text(json.dumps(record))
+    again = kcnn.build("tiny_resnet", weights=tmp_path)
+    np.testing.assert_array_equal(logits(again), logits(model))
+    (tmp_path / "10" / "weights.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(WeightsError, match="was changed or damaged"):
+        kcnn.build("tiny_resnet", weights=tmp_path)
 
 
 @pytest.mark.parametrize(

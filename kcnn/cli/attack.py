@@ -144,7 +144,7 @@ def _open(model: str) -> tuple["Victim", "Runner"]:
 
 
 def _folder(args: argparse.Namespace, files: list[str]) -> Path:
-    from kcnn.export.runner import is_bundle, newest
+    from kcnn.versions import is_bundle, newest
 
     if args.output is None and is_bundle(newest(Path(args.model))):
         raise ConfigError(f"{args.model} is a bundle, which stays as it was published; name an --output=FOLDER.")

@@ -28,7 +28,8 @@ def open_classifier(name: str, work: str) -> tuple["Runner", "keras.Model"]:
         ConfigError: nothing is there, or it is of another task than classification.
         KcnnError: as `kcnn.train.weights.load_run`.
     """
-    from kcnn.export.runner import newest, open_network
+    from kcnn.export.runner import open_network
+    from kcnn.versions import newest
 
     check_there(name)
     runner, model = open_network(newest(Path(name)))

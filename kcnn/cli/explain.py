@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="WHICH", help="of a named model: imagenet (default), file, hf:...")
     parser.add_argument("--output", metavar="FOLDER", default="explain", help="where pictures land (default: explain)")
     parser.add_argument(
-        "--batch_size", type=int, default=16, metavar="N", help="images in memory at once (default: 16)"
+        "--batch_size", type=int, default=16, metavar="N", help="images at once, without --gallery (default: 16)"
     )
     parser.add_argument("--gallery", action="store_true", help="write the page of the network instead: layer by layer "
                         "its kernels, the pieces of the images it answers to most, the inputs it asks for")  # fmt: skip
@@ -228,7 +228,7 @@ def write_gallery(opened: Opened, args: argparse.Namespace, console: Console) ->
     exhibits = []
     with console.progress(len(layers), "gallery") as bar:
         for layer in layers:
-            options = {"prepare": prepare, "names": names, "ascent": ascent, "batch_size": args.batch_size}
+            options = {"prepare": prepare, "names": names, "ascent": ascent}
             exhibits.append(gallery.exhibit(opened.model, np.stack(pictures), layer, **options))
             page = gallery.write(Path(args.output), f"What {args.model} has learnt", exhibits)  # keeps what is finished
             bar.advance()

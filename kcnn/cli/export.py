@@ -65,8 +65,8 @@ def export_run(
 
 def published(folder: Path, bundles: Path) -> Path | None:
     """Return the newest bundle of the run `folder` below `bundles` if it holds the run's very weights and recipe."""
-    from kcnn.export.runner import newest
     from kcnn.train.weights import RECIPE, WEIGHTS, read_recipe
+    from kcnn.versions import newest
 
     recipe = read_recipe(folder / RECIPE)
     bundle = newest(bundles / recipe.name)

@@ -95,8 +95,9 @@ def _explain_empty(folder: Path, empty: list[str], some: bool) -> str:
             f"kcnn expects CLASS/*.jpg right below; give the folder that holds the class folders."
         )
     return (
-        f"{folder}: class folder {', '.join(map(repr, empty[:10]))} has no image, {len(empty)} in all "
-        f"({', '.join(READABLE[:4])}, ...). Add images or remove the folder."
+        f"{folder}: class folder {', '.join(map(repr, empty[:10]))} has no image "
+        f"({', '.join(READABLE[:4])}, ...){f', {len(empty)} such folders' if len(empty) > 1 else ''}. Add images or "
+        "remove the folder."
     )
 
 

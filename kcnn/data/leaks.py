@@ -52,7 +52,7 @@ def check_leaks(train: Split, other: Split, name: str, max_fraction: float) -> P
         raise DataError(
             f"{len(pairs):,} of {other.size:,} images of {name!r} are in 'train' too, more than "
             f"data.max_leaked_fraction={max_fraction:g} allows: {first}{more}. What is measured on them is memory. "
-            "Remove them from one of the two, or allow more."
+            "Remove them from one of the two, or allow more with --set data.max_leaked_fraction=SHARE."
         )
     return pairs
 

@@ -86,7 +86,8 @@ def check_budget(bad: list[BadExample], size: int, max_bad_fraction: float) -> N
     more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     raise DataError(
         f"{len(bad)} of {size} images cannot be read, more than data.max_bad_fraction={max_bad_fraction:g} allows: "
-        f"{first}{more}. Mend or remove them (`kcnn check` lists all), or allow more."
+        f"{first}{more}. Mend or remove them (`kcnn check` lists all), or allow more with "
+        "--set data.max_bad_fraction=SHARE."
     )
 
 

@@ -69,7 +69,6 @@ def exhibit(
     names: Sequence[str] = (),
     channels: int = 6,
     ascent: Ascent | None = None,
-    batch_size: int = BATCH,
 ) -> Exhibit:
     """Collect what the page shows of a layer.
 
@@ -81,7 +80,6 @@ def exhibit(
         names: of each picture, such as its class.
         channels: how many, those with the strongest answers first.
         ascent: how inputs are maximised; None for none. Its `low` and `high` become black and white.
-        batch_size: pictures at once.
 
     Returns: `Exhibit` of up to `channels` channels.
 
@@ -96,7 +94,7 @@ def exhibit(
         raise ConfigError(f"there are {len(names)} names but {len(pictures)} pictures; give one for each, or none.")
     row = find_row(model, layer)
     call = list(graph.calls(model))[row]
-    found = top_patches(model, pictures, row, prepare=prepare, batch_size=batch_size)
+    found = top_patches(model, pictures, row, prepare=prepare, batch_size=BATCH)
     ranked = sorted(found, key=lambda channel: -found[channel][0].value)[: whole("channels", channels, 1)]
     inputs = {} if ascent is None else _inputs(model, row, ranked, prepare, pictures.shape[1:], ascent)
     patches = {channel: found[channel] for channel in ranked}

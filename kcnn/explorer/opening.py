@@ -19,8 +19,9 @@ def open_network(path: Path | None) -> tuple["Runner", "keras.Model | None"]:
     """Open a run or bundle as its Keras model, whose layers can be looked into; other files as they run."""
     from kcnn.export import runner
     from kcnn.train.weights import RECIPE
+    from kcnn.versions import newest
 
-    folder = runner.newest(Path(path or "."))
+    folder = newest(Path(path or "."))
     if not (folder / RECIPE).is_file():
         return runner.open_model(folder), None
     return runner.open_network(folder)

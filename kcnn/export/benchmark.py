@@ -11,7 +11,8 @@ import numpy as np
 from kcnn.errors import ConfigError, KcnnError
 from kcnn.export import parity, timing
 from kcnn.export.bundle import REPORT, size_of
-from kcnn.export.runner import LITERT, SAVED_MODEL, Runner, is_bundle, newest, of_keras, open_litert, open_saved_model
+from kcnn.export.runner import LITERT, SAVED_MODEL, Runner, of_keras, open_litert, open_saved_model
+from kcnn.versions import is_bundle, newest
 
 THREADS = (1, 2)
 ALL = 0  # threads: as many as the library likes

@@ -16,8 +16,9 @@ from kcnn import atomic, guard
 from kcnn.errors import ExportError, ResourceError
 from kcnn.export import card
 from kcnn.export.facts import Facts, of_run
-from kcnn.export.runner import MANIFEST, SAVED_MODEL, Runner, of_keras, open_litert, open_saved_model, versions
+from kcnn.export.runner import SAVED_MODEL, Runner, of_keras, open_litert, open_saved_model
 from kcnn.recipe import Export, Recipe
+from kcnn.versions import MANIFEST, versions
 
 if TYPE_CHECKING:
     import keras

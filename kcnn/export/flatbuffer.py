@@ -36,7 +36,8 @@ def check(file: Path) -> bytes:
     if content[4:8] != IDENTIFIER:
         raise ExportError(
             f"{file} is not a LiteRT model: bytes 4..8 are {content[4:8]!r} but must be {IDENTIFIER!r}. "
-            "Give a .tflite that kcnn export or the TensorFlow Lite converter wrote."
+            "Give a run, a bundle or a .tflite that kcnn wrote; weights (.keras, .h5, .safetensors) go into a "
+            "network: kcnn.build(NAME, weights=FILE), or kcnn train --weights=FILE."
         )
     return guard.read_bytes(file, ExportError, MOST_BYTES)
 

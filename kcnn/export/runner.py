@@ -1,7 +1,6 @@
 """One way to run a model, wherever it comes from: a run, a bundle, a SavedModel or a `.tflite`."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,12 @@ from kcnn.export import flatbuffer
 from kcnn.export.facts import Facts
 from kcnn.recipe import Preprocess
 from kcnn.tasks.task import Outputs, raw_outputs
+from kcnn.versions import MANIFEST, is_bundle, newest
 
 if TYPE_CHECKING:
     import keras
 
 BATCH = 32
-MANIFEST = "manifest.json"
 SAVED_MODEL = "saved_model"
 LITERT = ("fp32", "fp16", "dynamic", "int8")
 FORMATS = ("keras", SAVED_MODEL, *LITERT)
@@ -115,24 +114,6 @@ def open_model(path: Path | str, *, format: str | None = None, threads: int | No
     )
 
 
-def is_bundle(folder: Path) -> bool:
-    """Whether `folder` is one version of a bundle."""
-    return (folder / MANIFEST).is_file()
-
-
-def versions(folder: Path) -> list[int]:
-    """Return the published version numbers below `saved_models/NAME`, ascending."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(p.name) for p in folder.iterdir() if re.fullmatch(r"[1-9]\d*", p.name) and p.is_dir())
-
-
-def newest(folder: Path) -> Path:
-    """Return the newest version below a bundle's folder, or `folder` itself when it has none."""
-    numbers = versions(folder)
-    return folder / str(numbers[-1]) if numbers and not is_bundle(folder) else folder
-
-
 def _only(path: Path, what: str, format: str | None, allowed: tuple[str | None, ...]) -> None:
     if format not in allowed:
         raise ConfigError(f"{path} is {what}, so format {format!r} cannot be chosen; give a bundle.")
@@ -142,6 +123,10 @@ def _open_bundle(folder: Path, format: str, threads: int | None) -> Runner:
     if format == "keras":
         return open_keras(folder)
     if format == SAVED_MODEL:
+        guard.check_links(folder, ExportError, (SAVED_MODEL, MANIFEST))
+        for file in sorted((folder / SAVED_MODEL).rglob("*")):
+            if file.is_file():
+                check_unchanged(folder, file)
         return open_saved_model(folder / SAVED_MODEL)
     file = folder / f"model_{format}.tflite"
     guard.check_links(folder, ExportError, (file.name, MANIFEST))
@@ -159,7 +144,7 @@ def check_unchanged(folder: Path, file: Path) -> None:
     """
     manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
     try:
-        wanted = manifest["files"][file.name]["sha256"]
+        wanted = manifest["files"][file.relative_to(folder).as_posix()]["sha256"]
     except (KeyError, TypeError) as error:
         raise ExportError(f"{folder / MANIFEST} does not tell what {file.name} should be ({error!r}).") from error
     if hashlib.sha256(guard.read_bytes(file, ExportError)).hexdigest() != wanted:
@@ -218,14 +203,19 @@ def open_saved_model(folder: Path) -> Runner:
 
     record = folder / "assets.extra" / facts_file.FILE
     if not record.is_file():
-        raise ExportError(f"{folder} lacks {record.relative_to(folder)}: it is not a SavedModel that kcnn wrote.")
+        raise ExportError(
+            f"{folder} lacks {record.relative_to(folder)}: it is not a SavedModel that kcnn wrote, and what its inputs "
+            "mean is written nowhere. Load it with TensorFlow, or train and export with kcnn."
+        )
     facts = facts_file.from_json(guard.read_text(record, ExportError), str(record))
     check_saved_model(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
     except Exception as error:  # what the objects of a damaged graph lead to has no class of its own
-        raise ExportError(f"{folder} cannot be loaded: {error}. Export the run again.") from error
+        raise ExportError(
+            f"{folder} is damaged, TensorFlow cannot load it ({type(error).__name__}). Export the run again."
+        ) from error
 
     def call(images: np.ndarray) -> Outputs:
         return _in_batches(lambda batch: loaded.signatures["serving_default"](images=batch), images)
@@ -286,7 +276,8 @@ def _litert_facts(file: Path, inputs: list[dict], outputs: list[dict]) -> Facts:
     if len(inputs) != 1 or inputs[0]["dtype"] != np.uint8 or len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
         raise ExportError(
             f"{file} takes {len(inputs)} input(s), the first {np.dtype(inputs[0]['dtype']).name} {shape}, "
-            "but kcnn runs models of one uint8 image (1, H, W, 1 or 3)."
+            "but kcnn runs models of one uint8 image (1, H, W, 1 or 3), as `kcnn export` writes them. Use LiteRT's "
+            "interpreter for others."
         )
     text = flatbuffer.appended_files(file).get(facts_file.FILE)
     if text is not None:

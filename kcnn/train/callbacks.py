@@ -107,7 +107,7 @@ class Keeper(keras.callbacks.Callback):
         train, known = self._recipe.train, sorted(logs or {})
         if train.patience and train.monitor not in known:
             raise UnknownNameError("metric in train.monitor", train.monitor, known)
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = _last_rate(self.model.optimizer)
         state.history.append({"epoch": epoch + 1, "step": state.step, "learning_rate": rate, **(logs or {})})
         self._save()
         with self._writer.tolerant():
@@ -154,6 +154,13 @@ class Keeper(keras.callbacks.Callback):
         if self._signals.caught:
             self._writer.wait()
             self._signals.answer(self._state.step, self._run.path)
+
+
+def _last_rate(optimizer: keras.Optimizer) -> float:
+    """Return the learning rate of the step before this moment; Keras tells that of the step that comes next."""
+    rate = optimizer._learning_rate
+    now = rate(optimizer.iterations - 1) if callable(rate) else rate
+    return float(keras.ops.convert_to_numpy(now))
 
 
 class Averages(keras.callbacks.Callback):

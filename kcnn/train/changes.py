@@ -63,6 +63,7 @@ SURROUNDINGS = (
     Rule("threads.*", "warn", "another number of threads may add up in another order"),
     Rule("*", "free", "does not enter the arithmetic"),
 )
+NAMED = 5  # refused keys in a message
 _WORDS = {"refuse": "refused", "warn": "goes on with a warning", "free": "goes on, told in one line"}
 
 
@@ -75,7 +76,7 @@ def compare_recipes(run: RunDir, recipe: Recipe, console: "Console") -> None:
     """Tell every key in which `recipe` differs from the run's own, recipe.json.
 
     Raises:
-        ConfigError: a change is refused; all such keys are named with old and new value.
+        ConfigError: a change is refused; the first such keys are named with old and new value.
     """
     if not run.recipe.is_file():
         console.warn(f"{run.recipe} is gone, so nobody can tell whether the run was begun with another recipe.")
@@ -84,7 +85,8 @@ def compare_recipes(run: RunDir, recipe: Recipe, console: "Console") -> None:
     found = [(key, old, new, rule(key, RECIPE)) for key, old, new in changed]
     refused = [change for change in found if change[3].verdict == "refuse"]
     if refused:
-        told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, old, new, _ in refused)
+        told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, old, new, _ in refused[:NAMED])
+        told += f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise ConfigError(
             f"{run.path} was begun with another recipe: {told}. Take the change back, or train under another --name."
         )

@@ -23,6 +23,7 @@ from kcnn.errors import CheckpointError, ResourceError
 
 SCHEMA = 1
 KEPT = 2  # newest checkpoints on disk, beside those that are asked for
+DAMAGED, GIVEN_UP = ".damaged", ".given_up"
 _TENSORS, _STATE, _MANIFEST = "state.safetensors", "state.json", "manifest.json"
 
 
@@ -96,9 +97,7 @@ def newest(folder: Path, warn: Callable[[str], None]) -> tuple[dict[str, np.ndar
             continue
         for place, fault in damaged:
             warn(f"{fault} It is set aside; training goes on from step {step}.")
-            aside = place.with_name(place.name + ".damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            place.rename(aside)
+            _set_aside(place, DAMAGED)
         return found
     if damaged:
         raise CheckpointError(
@@ -108,11 +107,36 @@ def newest(folder: Path, warn: Callable[[str], None]) -> tuple[dict[str, np.ndar
     return None
 
 
+def give_up(folder: Path, step: int) -> None:
+    """Rename a checkpoint to `<step>.given_up`: `newest` takes the one before it. `take_up` brings it back."""
+    _set_aside(folder / f"{step:09d}", GIVEN_UP)
+
+
+def take_up(folder: Path) -> None:
+    """Bring back every checkpoint that `give_up` renamed, in place of one of the same step."""
+    for aside in folder.glob(f"*{GIVEN_UP}"):
+        place = aside.with_suffix("")
+        if place.exists():
+            atomic.discard(place)
+        aside.rename(place)
+
+
+def _set_aside(place: Path, why: str) -> None:
+    aside = place.with_name(place.name + why)
+    shutil.rmtree(aside, ignore_errors=True)
+    place.rename(aside)
+
+
 def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
-    """Remove all but the `keep` newest checkpoints and those of the steps in `also`."""
-    for step in steps(folder)[keep:]:
+    """Remove all but the `keep` newest checkpoints and those of the steps in `also`; and given up ones of steps that
+    training has passed since."""
+    found = steps(folder)
+    for step in found[keep:]:
         if step not in also:
             atomic.discard(folder / f"{step:09d}")
+    for aside in folder.glob(f"*{GIVEN_UP}"):
+        if found and int(aside.stem) < found[0]:
+            atomic.discard(aside)
 
 
 class Writer:

@@ -134,7 +134,7 @@ def _taken_back(
     """Find where numbers that are not finite come from; then go back to the newest checkpoint at half the rate.
 
     A checkpoint from which they have come again is given up for the one before it, the last one for the run's start:
-    weights that are about to overflow are finite too.
+    weights that are about to overflow are finite too. Where nothing of this helps, they are all back in their places.
 
     Raises:
         NotFinite: `train.on_nan` says so, or the run has been taken back often enough.
@@ -155,17 +155,20 @@ def _taken_back(
     saved = checkpoint.steps(run.checkpoints)
     if train.on_nan == "rollback" and state.rollbacks < ROLLBACKS:
         if saved and saved[0] == state.retried:
-            atomic.discard(run.checkpoints / f"{saved[0]:09d}")
+            checkpoint.give_up(run.checkpoints, saved[0])
         job, before, metrics = back()
         slow(job.model, state.rollbacks + 1, held=before.rollbacks)
         before.rollbacks, before.retried = state.rollbacks + 1, before.step
         console.warn(f"{where}{told} Going on from step {before.step} at 1/{2**before.rollbacks} of the learning rate.")
         return job, before, metrics
+    checkpoint.take_up(run.checkpoints)
+    saved = checkpoint.steps(run.checkpoints)
     kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
+    others = {"stop": "rollback or skip", "rollback": "skip", "skip": "rollback"}[train.on_nan]
     after = f" It was taken back {state.rollbacks} times, each at half the rate." if state.rollbacks else ""
     raise NotFinite(
-        f"{where} {kept}{told}{after} Try a lower train.learning_rate (it is {train.learning_rate:g}), a longer "
-        "train.warmup_epochs, or another train.on_nan (rollback, skip).",
+        f"{where} {kept}{told}{after} Go on with train.on_nan={others}, or try a lower train.learning_rate (it is "
+        f"{train.learning_rate:g}) or a longer train.warmup_epochs under another --name.",
         trouble.step,
     ) from trouble
 

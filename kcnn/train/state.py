@@ -26,7 +26,8 @@ class State:
         steps_per_epoch: optimizer steps in one epoch.
         step: optimizer steps done.
         seconds: time spent training, over all processes that worked on the run.
-        history: one row of numbers for each finished epoch: "epoch" (from 1), "step", "learning_rate", metrics.
+        history: one row of numbers for each finished epoch: "epoch" (from 1), "step", "learning_rate" (of
+            its last step), metrics.
         rollbacks: times the run was taken back because a number was not finite; the learning rate is halved by each.
         dropped: steps (from 1) whose update was left out because a number was not finite.
         retried: step of the checkpoint that the run was just taken back to, 0 for its start, -1 otherwise; not saved.

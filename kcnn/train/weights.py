@@ -90,7 +90,7 @@ def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
     """
     import keras
 
-    from kcnn.weights.files import tensors
+    from kcnn.weights.files import check_recorded, tensors
 
     folder = Path(folder)
     guard.check_links(folder, CheckpointError, FILES)
@@ -106,6 +106,7 @@ def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
         raise
     except Exception as error:  # safetensors raises its own class for each kind of damage
         raise CheckpointError(f"cannot read {weights}: {error}. Train or export again.") from error
+    check_recorded(weights, record, CheckpointError)
     held = sum(tensor.size for tensor in values.values())
     too_many = f"{weights} belongs to another model: it holds {held:,} numbers, {RECIPE} and {MODEL} ask for {{asked}}."
     policy = keras.config.dtype_policy()
@@ -116,8 +117,6 @@ def load_model(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
     finally:
         keras.config.set_dtype_policy(policy)
     _assign(model, values, weights)
-    if _sha256(weights) not in (record.get("weights_sha256"), record.get("replaced_sha256")):
-        raise CheckpointError(f"{weights} is not the file that {MODEL} describes; train or export again.")
     return model, recipe, facts
 
 
@@ -131,7 +130,8 @@ def load_run(folder: Path | str) -> tuple["keras.Model", Recipe, Info]:
     if not (folder / WEIGHTS).is_file():
         begun = (folder / RECIPE).is_file()
         raise CheckpointError(
-            f"{folder} holds a run that is not finished; give its training command again to go on with it."
+            f"{folder} has no {WEIGHTS}: its training is not finished, or the file was removed. Give its training "
+            "command again, which goes on from the last checkpoint."
             if begun
             else f"{folder} is not a run: it has no {RECIPE} and no {WEIGHTS}."
         )

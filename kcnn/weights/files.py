@@ -1,7 +1,9 @@
 """Reading weights from files: safetensors of ours and of PyTorch, HDF5 and `.keras` of Keras. Nothing is unpickled."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,25 @@ def read(path: Path) -> KerasWeights | TorchWeights:
         raise
     except Exception as error:  # each library raises its own class for each kind of damage
         raise WeightsError(f"{path} cannot be read as {path.suffix[1:]}: {error}. Download it again.") from error
+
+
+def check_recorded(path: Path, record: Any, error: type[KcnnError]) -> None:
+    """Hold weights against model.json beside them.
+
+    Args:
+        path: weights.safetensors of a run or bundle.
+        record: what model.json holds: the hash of these weights, and while a run is trained anew of those before.
+
+    Raises:
+        error: the file is another one, or damaged.
+    """
+    found = hashlib.sha256(guard.read_bytes(path, error)).hexdigest()
+    listed = record if isinstance(record, Mapping) else {}
+    if found not in (listed.get("weights_sha256"), listed.get("replaced_sha256")):
+        raise error(
+            f"{path} was changed or damaged: its sha256 differs from that in model.json. Train or export again, or "
+            "restore it from a backup."
+        )
 
 
 def of_names(tensors: Mapping[str, np.ndarray]) -> KerasWeights | TorchWeights:

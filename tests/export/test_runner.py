@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kcnn.errors import CheckpointError, ConfigError, ExportError, KcnnError, ShapeError
-from kcnn.export.runner import newest, open_model, versions
+from kcnn.export.runner import open_model
+from kcnn.versions import newest, versions
 
 from .conftest import without_metadata
 
@@ -94,8 +95,10 @@ def test_places_without_a_model(tmp_path, bundle):
 def test_a_damaged_bundle(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "1")
     (copy / "saved_model" / "saved_model.pb").write_bytes(b"nonsense")
-    with pytest.raises(ExportError, match=r"saved_model\.pb is damaged"):
+    with pytest.raises(ExportError, match=r"saved_model\.pb was changed after its export, or damaged"):
         open_model(copy)
+    with pytest.raises(ExportError, match=r"saved_model\.pb is damaged"):
+        open_model(copy / "saved_model")
     (copy / "model_int8.tflite").unlink()
     with pytest.raises(ExportError, match=r"has no model_int8\.tflite"):
         open_model(copy, format="int8")
@@ -123,6 +126,16 @@ def test_a_changed_file_of_a_bundle_is_refused(bundle, tmp_path):
     (copy / "manifest.json").write_text("{}")
     with pytest.raises(ExportError, match="does not tell what model_int8"):
         open_model(copy, format="int8")
+
+
+def test_changed_variables_of_a_saved_model_are_refused(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    file = copy / "saved_model" / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ExportError, match=r"variables\.data-00000-of-00001 was changed"):
+        open_model(copy)
 
 
 def test_data_with_other_classes_are_refused_before_export(run, tmp_path):

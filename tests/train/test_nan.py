@@ -159,6 +159,7 @@ def test_rollback_halves_until_it_trains_and_resumes_bit_identical(tmp_path, run
     assert "Going on from step 4 at 1/2 of the learning rate" in lines.text
     assert "Going on from step 0 at 1/4 of the learning rate" in lines.text  # step 4 was about to overflow already
     assert_finite(whole)
+    assert not [*whole.glob("checkpoints/*.given_up")]  # training has passed them since
     crash(monkeypatch, 90)
     with pytest.raises(ZeroDivisionError):
         run_task("squares", tmp_path / "broken", **settings)
@@ -170,9 +171,11 @@ def test_rollback_halves_until_it_trains_and_resumes_bit_identical(tmp_path, run
 
 @pytest.mark.slow
 def test_rollback_gives_up(tmp_path, run_task):
-    with pytest.raises(NotFinite, match="It was taken back 5 times"):
+    """The checkpoints it went back before are there again in the end: what was learnt is not lost."""
+    with pytest.raises(NotFinite, match=r"The checkpoint of step 12 is finite and kept.*It was taken back 5 times"):
         run_task("poisoned", tmp_path / "run", on_nan="rollback", checkpoint_steps=4)
     assert_finite(tmp_path / "run")
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [12, 10]  # the last two are kept
 
 
 def test_a_validation_that_is_not_finite_is_logged_and_ends_nothing(tmp_path, run_task, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -80,7 +81,8 @@ def test_what_a_run_leaves(finished):
     log = rows(finished)
     assert [row["epoch"] for row in log] == ["1", "2", "3"]
     assert [row["step"] for row in log] == ["10", "20", "30"]
-    assert float(log[-1]["learning_rate"]) == 0  # the cosine's end
+    last = 0.05 * (1 + math.cos(math.pi * 29 / 30)) / 2  # the 30th step of a cosine over 30 from 0.05
+    assert float(log[-1]["learning_rate"]) == pytest.approx(last, rel=1e-3)
     assert set(log[0]) == {"epoch", "step", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"}
     assert float(log[-1]["loss"]) < float(log[0]["loss"])
     assert checkpoint.steps(finished / "checkpoints") == [30, 20]
