@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +40,7 @@ class Console:
 
     def __init__(self) -> None:
         self._noise: IO[bytes] | None = None
+        self._logs = False
         self._stderr = sys.stderr
         self._build()
 
@@ -58,18 +60,22 @@ class Console:
 
     def line(self, text: str = "") -> None:
         """Print one line of text, as it is, to stdout."""
+        self._log(text)
         self._out.print(escape(text), soft_wrap=True, highlight=False)
 
     def note(self, text: str) -> None:
         """Print one line about what is going on to stderr, where it cannot disturb a result on stdout."""
+        self._log(text)
         self._err.print(escape(text), soft_wrap=True, highlight=False)
 
     def warn(self, text: str) -> None:
         """Print one warning line to stderr."""
+        self._log(f"warning: {text}")
         self._err.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
     def error(self, text: str) -> None:
         """Print one error line to stderr."""
+        self._log(f"error: {text}")
         self._err.print(f"[red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
     def json(self, value: Any) -> None:
@@ -120,16 +126,19 @@ class Console:
             self._build()
             try:
                 yield
+            except BaseException as end:  # told to the user once stderr is theirs again
+                self._log(f"{type(end).__name__}: {end}")
+                raise
             finally:
                 with contextlib.suppress(ValueError, OSError):
                     sys.stderr.flush()
                 os.dup2(ours.fileno(), 2)
-                self._noise, self._stderr = None, keep
+                self._noise, self._stderr, self._logs = None, keep, False
                 self._build()
                 ours.close()
 
     def log_to(self, path: Path) -> None:
-        """Collect the noise in the file `path` from now on, with what came before."""
+        """Collect the noise in the file `path` from now on, with what came before, and our lines with their time."""
         if self._noise is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,6 +146,12 @@ class Console:
             file.write(self.noise())
             file.flush()
             os.dup2(file.fileno(), 2)
+        self._logs = True
+
+    def _log(self, text: str) -> None:
+        if self._logs:
+            with contextlib.suppress(OSError):  # a full disk is no reason to say nothing
+                os.write(2, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode("utf-8", "replace"))
 
     def noise(self) -> bytes:
         """What libraries have written so far while `quiet`, before `log_to`."""

@@ -47,9 +47,12 @@ def draw_curves(path: Path, history: Sequence[Row], title: str, best: Row | None
         _panel(axis, history, name, best)
     _line(axes[-1], history, "learning_rate", _VALIDATION, "")
     axes[-1].set_title("learning rate", loc="left", fontsize=10)
+    axes[-1].set_ylim(bottom=0)
     for axis in axes:
         axis.set_xlabel("epoch", fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
+        if len(history) == 1:
+            axis.set_xticks([history[0]["epoch"]])
         axis.tick_params(labelsize=8)
         axis.grid(color=_FAINT, linewidth=0.8)
         axis.set_axisbelow(True)

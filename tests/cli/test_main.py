@@ -1,6 +1,7 @@
 """The program as a user meets it: help, exit codes, did-you-mean, silence of libraries."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 from kcnn.cli import VERBS
 from kcnn.cli.console import Console
 from kcnn.cli.main import parse, run
-from kcnn.errors import ResourceError
+from kcnn.errors import ConfigError, ResourceError
 
 
 def kcnn(*words, **options):
@@ -131,7 +132,7 @@ def test_a_reader_that_leaves_is_no_error():
     assert done.stderr == ""
 
 
-def test_noise_goes_to_the_log_and_our_lines_do_not(tmp_path):
+def test_noise_goes_to_the_log_alone_and_our_lines_to_both(tmp_path):
     code = (
         "import os, pathlib, sys\nfrom kcnn.cli.console import Console\nconsole = Console()\n"
         "with console.quiet():\n"
@@ -139,12 +140,28 @@ def test_noise_goes_to_the_log_and_our_lines_do_not(tmp_path):
         "    console.log_to(pathlib.Path(sys.argv[1]))\n"
         "    os.write(2, b'late noise\\n')\n"
         "    console.note('our note')\n"
+        "    console.warn('odd')\n"
         "os.write(2, b'after\\n')\n"
     )
     log = tmp_path / "kcnn.log"
     done = subprocess.run([sys.executable, "-c", code, str(log)], capture_output=True, text=True, check=True)
-    assert done.stderr == "our note\nafter\n"
-    assert log.read_text() == "early noise\nlate noise\n"
+    assert done.stderr == "our note\nwarning: odd\nafter\n"
+    *noise, note, warning = log.read_text().splitlines()
+    assert noise == ["early noise", "late noise"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d our note", note)
+    assert warning.endswith(" warning: odd")
+
+
+def test_the_log_says_what_ended_the_run(tmp_path):
+    def fail():
+        console = Console()
+        with console.quiet():
+            console.log_to(tmp_path / "kcnn.log")
+            raise ConfigError("no such thing")
+
+    with pytest.raises(ConfigError):
+        fail()
+    assert (tmp_path / "kcnn.log").read_text().endswith(" ConfigError: no such thing\n")
 
 
 def test_tables_align_numbers_and_keep_brackets(capsys):
