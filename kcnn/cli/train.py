@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("recipe", nargs="?", metavar="RECIPE", help="a name of `kcnn list recipes`, a .py file, or a run's recipe.json")
     add("--data", metavar="SOURCE", help="folder or file of images, a source's name, or tfds:NAME")
     add("--model", metavar="NAME", help="a name of `kcnn list models`")
-    add("--weights", metavar="W", help="start from these: imagenet, a .safetensors or .h5 file, hf:OWNER/REPOSITORY")
+    add(
+        "--weights",
+        metavar="W",
+        help="start from these: imagenet, a .safetensors, .keras or .h5 file, a run or bundle, hf:OWNER/REPOSITORY",
+    )
     add("--name", metavar="NAME", help="of the run and the bundle; default the recipe's, or the data's and the model's")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe: --set train.epochs=3")
     add("--smoke", action="store_true", help="a run of seconds on little data, to see that all works")
