@@ -26,7 +26,7 @@ from kcnn.errors import ConfigError, KcnnError, ResourceError, UnknownNameError
 DESCRIPTION = "Build, train, explain and ship convolutional networks with Keras."
 EPILOG = (
     "kcnn VERB --help explains a verb. Exit codes: 0 done, 2 the call is wrong, 3 the surroundings are, "
-    "130 stopped by Ctrl-C."
+    "130 or 143 stopped by Ctrl-C or SIGTERM."
 )
 
 
