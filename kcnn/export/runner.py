@@ -123,13 +123,11 @@ def _open_bundle(folder: Path, format: str, threads: int | None) -> Runner:
     if format == "keras":
         return open_keras(folder)
     if format == SAVED_MODEL:
-        guard.check_links(folder, ExportError, (SAVED_MODEL, MANIFEST))
-        for file in sorted((folder / SAVED_MODEL).rglob("*")):
-            if file.is_file():
-                check_unchanged(folder, file)
+        for name in _published(folder):
+            if name.startswith(f"{SAVED_MODEL}/"):
+                check_unchanged(folder, folder / name)
         return open_saved_model(folder / SAVED_MODEL)
     file = folder / f"model_{format}.tflite"
-    guard.check_links(folder, ExportError, (file.name, MANIFEST))
     if not file.is_file():
         raise ExportError(f"{folder} has no {file.name}; export the run with --formats={format}.")
     check_unchanged(folder, file)
@@ -142,13 +140,24 @@ def check_unchanged(folder: Path, file: Path) -> None:
     Raises:
         ExportError: the file is not the one that was published, or the manifest cannot be read.
     """
-    manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
+    name = file.relative_to(folder).as_posix()
+    guard.check_links(folder, ExportError, (name,))
     try:
-        wanted = manifest["files"][file.relative_to(folder).as_posix()]["sha256"]
+        wanted = _published(folder)[name]["sha256"]
     except (KeyError, TypeError) as error:
         raise ExportError(f"{folder / MANIFEST} does not tell what {file.name} should be ({error!r}).") from error
     if hashlib.sha256(guard.read_bytes(file, ExportError)).hexdigest() != wanted:
         raise ExportError(f"{file} was changed after its export, or damaged; export the run again.")
+
+
+def _published(folder: Path) -> dict[str, Any]:
+    """Return what the manifest of a bundle says of each of its files, by name."""
+    guard.check_links(folder, ExportError, (MANIFEST,))
+    manifest = guard.parse_json(guard.read_text(folder / MANIFEST, ExportError), str(folder / MANIFEST), ExportError)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict) or any(Path(name).is_absolute() or ".." in Path(name).parts for name in files):
+        raise ExportError(f"{folder / MANIFEST} does not tell which files the bundle has; export the run again.")
+    return files
 
 
 def open_keras(folder: Path) -> Runner:

@@ -124,8 +124,14 @@ def test_a_changed_file_of_a_bundle_is_refused(bundle, tmp_path):
     with pytest.raises(ExportError, match="was changed after its export"):
         open_model(copy, format="fp32")
     (copy / "manifest.json").write_text("{}")
+    with pytest.raises(ExportError, match="does not tell which files"):
+        open_model(copy, format="int8")
+    (copy / "manifest.json").write_text('{"files": {}}')
     with pytest.raises(ExportError, match="does not tell what model_int8"):
         open_model(copy, format="int8")
+    (copy / "manifest.json").write_text('{"files": {"saved_model/../../secret": {"sha256": ""}}}')
+    with pytest.raises(ExportError, match="does not tell which files"):
+        open_model(copy)
 
 
 def test_changed_variables_of_a_saved_model_are_refused(bundle, tmp_path):
