@@ -37,7 +37,7 @@ def test_plain_lines_one_per_epoch(tmp_path, run_toy, lines):
     number = r"\d+\.\d{4}"
     assert re.fullmatch(
         rf"epoch 1/3  loss {number}  accuracy {number}  val_loss {number}  val_accuracy {number}  "
-        r"lr 0\.0375  [\d,]+ images/s  [\d.:]+( s)?  best",
+        r"lr 0\.0397  [\d,]+ images/s  [\d.:]+( s)?  best",
         epochs[0],
     )
     assert lines.notes[0] == "toy: toy with 636 parameters, 150 train, 40 validation images, 10 steps an epoch"
