@@ -103,6 +103,6 @@ def _keras(work: Path, flips: int) -> dict[str, Any]:
             changed += any((weight.numpy() != old).any() for weight, old in zip(model.weights, before, strict=True))
         result.write_text(json.dumps({"flips": flips, "loaded": loaded, "changed": changed}), encoding="utf-8")
 
-    if Child(child, Path("/dev/stderr")).finish():
+    if Child(child, Path("/dev/stderr")).finish(7200):
         raise RuntimeError("the baseline failed; its traceback is on stderr")
     return json.loads(result.read_text(encoding="utf-8"))
