@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import safetensors.numpy
 
 import kcnn
@@ -20,6 +21,7 @@ def run(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_torch_names_become_ours(tmp_path):
     state = twins.formula_state(kcnn.build("resnet20"), twins.table("resnet20", "torchvision"))
     safetensors.numpy.save_file(state, tmp_path / "theirs.safetensors")

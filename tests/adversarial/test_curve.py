@@ -29,6 +29,7 @@ def test_a_linear_network_withstands_up_to_its_margin():
     assert found.rows()[1] == {"eps": 1.0, "accuracy": found.accuracy[1]}
 
 
+@pytest.mark.slow
 def test_the_curve_of_digits_falls_and_counts_what_was_wrong_before(digits, digit_nets):
     images, labels = digits[2], digits[3]
     victim = digit_nets["narrow"]
@@ -40,6 +41,7 @@ def test_the_curve_of_digits_falls_and_counts_what_was_wrong_before(digits, digi
     assert found.accuracy[-1] < 0.1
 
 
+@pytest.mark.slow
 def test_examples_transfer_between_digit_nets(digits, digit_nets):
     matrix = transfer_matrix(digit_nets, digits[2], digits[3], functools.partial(fgsm, eps=40))
     assert matrix.shape == (2, 2)

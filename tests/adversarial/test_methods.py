@@ -96,6 +96,7 @@ def test_deepfool_goes_on_where_rounding_undoes_its_change():
     assert found.norms()["linf"].max() <= 3
 
 
+@pytest.mark.slow
 def test_lbfgs_on_a_linear_network_comes_near_the_nearest_point():
     victim, gap, images, constant = two_classes()
     images = images[:3]
@@ -201,6 +202,7 @@ def test_deepfool_needs_less_than_fgsm(small, pictures):
     assert (found.norms()["l2"] < fgsm(small.aim(pictures, whole=False), eps=16).norms()["l2"]).all()
 
 
+@pytest.mark.slow
 def test_lbfgs_reaches_its_target(small, pictures):
     target = np.argsort(small.logits(pictures[:1]), axis=1)[:, -2]
     found = lbfgs(small.aim(pictures[:1], target=target), halvings=2)

@@ -33,6 +33,7 @@ def call(folder, *words, images=("digit0.png", "digit1.png", "digit2.png")):
     return run(["attack", str(folder / "toy"), *(str(folder / name) for name in images), *words])
 
 
+@pytest.mark.slow
 def test_triples_images_and_curve(folder, capsys, tmp_path):
     assert call(folder, "--eps=64", "--steps=5", f"--output={tmp_path}", "--json") == 0
     report = json.loads(capsys.readouterr().out)
@@ -54,6 +55,7 @@ def test_triples_images_and_curve(folder, capsys, tmp_path):
     assert (tmp_path / "robustness.png").stat().st_size > 3000
 
 
+@pytest.mark.slow
 def test_a_target_is_named_and_those_already_there_are_left_out(folder, capsys, tmp_path):
     words = ("--method=bim", "--eps=120", "--target=3", f"--output={tmp_path}", "--json")
     code = call(folder, *words, images=[f"digit{i}.png" for i in range(5)])
@@ -102,6 +104,7 @@ def test_wrong_calls_are_one_line(folder, capsys, words, said, tmp_path):
     assert not list(tmp_path.glob("*.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stops_at", "eps"), [(2, None), (4, [0, 4])])
 def test_ctrl_c_keeps_what_is_finished(folder, capfd, tmp_path, monkeypatch, stops_at, eps):
     """Calls of the attack: two batches of images, then one for each eps of the curve but 0."""

@@ -12,6 +12,8 @@ from PIL import Image
 from kcnn.cli.main import run as kcnn
 from kcnn.recipe import Data, Export, Model, Preprocess, Recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):

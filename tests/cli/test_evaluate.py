@@ -145,6 +145,7 @@ def test_so_is_one_of_masks(capfd, tmp_path):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["grad_cam", "occlusion", "guided_backprop"])
 def test_the_worst_predictions_are_explained(run_folder, capfd, method):
     assert kcnn("evaluate", run_folder, "--explain_worst=3", f"--method={method}") == 0

@@ -51,6 +51,7 @@ def photos(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_method_of_the_cam_and_gradient_families_draws(network, photos, tmp_path, capfd):
     out = tmp_path / "out"
     methods = [name for name in METHODS if name != "score_cam"]
@@ -181,6 +182,7 @@ def test_a_gallery_takes_no_flag_that_it_would_pass_over(network, photos, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_gallery_of_two_layers(network, photos, tmp_path, capfd):
     out = tmp_path / "out"
     words = [str(photos / "a.png"), str(photos / "more"), str(photos / "text.jpg"), f"--output={out}", "--gallery"]

@@ -91,6 +91,7 @@ def test_surroundings_and_interrupts_have_their_own_codes(monkeypatch, capfd):
     assert "fault of kcnn" in errors
 
 
+@pytest.mark.slow
 def test_summary_prints_the_ledger_and_nothing_of_tensorflow():
     done = kcnn("summary", "lenet5")
     assert done.returncode == 0
@@ -99,6 +100,7 @@ def test_summary_prints_the_ledger_and_nothing_of_tensorflow():
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_summary_as_json():
     found = json.loads(kcnn("summary", "tiny_mobilenet_v2", "--json").stdout)
     assert found["params"] == sum(row["params"] for row in found["layers"])
@@ -121,6 +123,7 @@ def test_list_needs_no_tensorflow():
     assert done.stdout.strip().endswith("False")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m kcnn summary mobilenet_v2 | head -n 2",

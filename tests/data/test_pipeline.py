@@ -52,6 +52,7 @@ def test_each_epoch_has_each_example_once(split):
         np.testing.assert_array_equal(pixels[:, 2, 3, 0], numbers)
 
 
+@pytest.mark.slow
 def test_a_late_start_is_a_seek(split):
     whole = batches(split)
     for start in (4, 7):  # the short last batch of the first epoch; amid the second
@@ -111,6 +112,7 @@ def test_the_seed_changes_the_order(split):
     assert (batches(split)[0][1] != batches(split, seed=1)[0][1]).any()
 
 
+@pytest.mark.slow
 def test_the_number_of_readers_changes_nothing(split, monkeypatch):
     whole = batches(split)
     monkeypatch.setattr(tf.data, "AUTOTUNE", 1)

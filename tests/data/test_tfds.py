@@ -72,6 +72,7 @@ def test_a_directory_of_several_is_explained(tmp_path):
         open_source(str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "classes"),
     [("mnist", (28, 28, 1), 10), ("fashion_mnist", (28, 28, 1), 10), ("cifar10", (32, 32, 3), 10),

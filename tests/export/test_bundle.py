@@ -144,6 +144,7 @@ def test_a_full_disk_reported_by_tensorflow_is_the_same_error(run, tmp_path, mon
     assert not list((tmp_path / "out").rglob("*"))
 
 
+@pytest.mark.slow
 def test_two_exports_at_once_do_not_mix(run, tmp_path, monkeypatch):
     """The other export publishes its version 1 while this one still writes."""
     manifest = bundles._manifest
@@ -216,6 +217,7 @@ def test_size_of_a_folder_is_the_sum_of_its_files(tmp_path):
     assert bundles.size_of(tmp_path / "a") == 3
 
 
+@pytest.mark.slow
 def test_atomic_folder_is_what_export_uses(run, tmp_path, monkeypatch):
     """The version appears by one rename, after its files were synced."""
     seen = []

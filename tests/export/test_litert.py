@@ -120,6 +120,7 @@ def test_a_child_that_dies_is_an_error_for_its_format(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_conversion_writes_nothing_to_the_console(run, tmp_path, capfd):
     """What the child prints (banners, progress, MLIR notes) stays with the child."""
     from kcnn.export.bundle import open_run

@@ -85,6 +85,7 @@ def test_weights_of_the_whole_network_are_taken_as_such(tmp_path):
         kcnn.build("tiny_lraspp", weights=file)
 
 
+@pytest.mark.slow
 def test_weights_of_torchvisions_network_are_taken_as_such(tmp_path):
     # its 1x1 after the pyramid is two of ours; a state dictionary of theirs, made by name
     from tests.models import twins

@@ -17,6 +17,7 @@ def layers_of(name: str, kind: type) -> list:
     return [layer for layer in kcnn.build(name).layers if isinstance(layer, kind)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "adds", "projections"),  # He 2015: one addition a block; a projection where the width changes
     [
@@ -73,6 +74,7 @@ def test_deep_ones_equal_keras_applications(name, twin):
     )
 
 
+@pytest.mark.slow
 def test_a_stride_in_the_wrong_place_is_seen():
     twin = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3), classifier_activation=None)
     with pytest.raises(AssertionError):

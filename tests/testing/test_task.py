@@ -37,6 +37,7 @@ def mapped(change):
     return lambda *args, **options: TASK.dataset(*args, **options).map(change)
 
 
+@pytest.mark.slow
 def test_our_classification_passes():
     check_task("classification")
 

@@ -114,6 +114,7 @@ def test_the_same_surroundings_are_not_mentioned(begun):
     assert console.text == ""
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_tells_of_versions_once(tmp_path, run_toy, lines):
     folder = run_toy(tmp_path / "run", epochs=1)
     env = json.loads((folder / "env.json").read_text())

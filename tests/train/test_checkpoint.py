@@ -170,6 +170,7 @@ def count_calls(folder):
     return len(count(lambda: save(folder, 20)))
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_call_of_a_save_leaves_the_old_or_the_new(tmp_path):
     total = count_calls(tmp_path / "count")
     outcomes = []

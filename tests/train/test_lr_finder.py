@@ -15,6 +15,7 @@ def job_of(lines, **settings):
     return prepare(toy.make_recipe(**settings), toy.make_source(), lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "ema": 0.9, "weight_decay": 0.1}])
 def test_everything_is_bit_identical_afterwards(lines, settings):
     searched, plain = job_of(lines, **settings), job_of(lines, **settings)

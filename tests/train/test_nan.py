@@ -195,6 +195,7 @@ def test_a_validation_that_is_not_finite_is_logged_and_ends_nothing(tmp_path, ru
     assert_finite(folder)
 
 
+@pytest.mark.slow
 def test_so_many_batches_are_written_and_no_more(tmp_path, run_task, lines, monkeypatch):
     monkeypatch.setattr(f"{__name__}.POISON", [3, 5])
     monkeypatch.setattr(nan, "REPORTS", 1)
@@ -204,6 +205,7 @@ def test_so_many_batches_are_written_and_no_more(tmp_path, run_task, lines, monk
     assert ["the batch is in" in text for text in told] == [True, False]
 
 
+@pytest.mark.slow
 def test_sigterm_at_a_broken_step_is_answered_before_any_checkpoint(tmp_path, run_task, monkeypatch):
     original = callbacks.Keeper.on_train_batch_end
 

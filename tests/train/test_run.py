@@ -71,6 +71,7 @@ def test_a_trained_model_without_checkpoints_is_not_replaced(tmp_path, run_toy):
     assert weights(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves(finished):
     names = {path.name for path in finished.iterdir()}
     assert names >= {
@@ -106,6 +107,7 @@ def test_the_same_command_again_changes_nothing(tmp_path, run_toy, lines):
     assert "all 3 epochs are done" in lines.notes[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 2, STEPS, STEPS + 1, STEPS + 7, 2 * STEPS, 3 * STEPS])
 def test_a_run_stopped_at_any_step_ends_as_if_unbroken(tmp_path, run_toy, crash_at, monkeypatch, finished, stop):
     folder = tmp_path / "run"
@@ -136,6 +138,7 @@ def test_an_interrupted_run_with_everything_on(tmp_path, run_toy, crash_at, monk
     assert_equal_runs(run_toy(tmp_path / "broken", **settings), whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_an_older_one_used(tmp_path, run_toy, lines, finished):
     folder = run_toy(tmp_path / "run", epochs=3)
     damaged = folder / "checkpoints" / f"{30:09d}"
@@ -172,6 +175,7 @@ def test_a_best_epoch_that_is_gone_is_told(tmp_path, run_toy, lines):
     assert weights(folder) == before
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_validated_and_kept(tmp_path, run_toy):
     folder = run_toy(tmp_path / "run", ema=0.8)
     model, _, _ = load_run(folder)
@@ -313,6 +317,7 @@ def test_patience_without_validation_is_refused(tmp_path, lines):
     assert "val_loss" not in rows(folder)[0]
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_exit_3_and_the_run_goes_on_later(tmp_path, run_toy, monkeypatch, finished):
     original, calls = checkpoint.save, []
 
@@ -329,6 +334,7 @@ def test_a_full_disk_stops_with_exit_3_and_the_run_goes_on_later(tmp_path, run_t
     assert_equal_runs(run_toy(tmp_path / "run"), finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signalled", [True, False])
 def test_what_a_signal_or_the_end_saves_must_succeed_even_with_warn(tmp_path, run_toy, lines, monkeypatch, signalled):
     def full(*arguments):
@@ -349,6 +355,7 @@ def test_what_a_signal_or_the_end_saves_must_succeed_even_with_warn(tmp_path, ru
     assert any(text.startswith("epoch 1/1") for text in lines.notes) != signalled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [0, 13])
 def test_a_signal_after_the_last_step_of_a_fit_is_answered(tmp_path, run_toy, crash_at, monkeypatch, finished, stop):
     """While TensorBoard is flushed the last step is saved; a resume in mid-epoch would begin the next fit then."""
@@ -394,6 +401,7 @@ def test_an_unfinished_run_cannot_be_loaded(tmp_path, run_toy, crash_at):
         load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_mixed_precision_resumes_bit_identical(tmp_path, run_toy, crash_at, monkeypatch):
     settings = {"precision": "mixed_bfloat16", "checkpoint_steps": 3, "ema": 0.9}
     whole = run_toy(tmp_path / "whole", **settings)

@@ -18,6 +18,8 @@ from kcnn.train.run import train
 from kcnn.train.transfer import fit_head, hold_norms
 from kcnn.train.weights import load_run
 
+pytestmark = pytest.mark.slow
+
 
 def blobs(count=96):
     """Bright and dark images: the mean tells the class, so a linear head on any features learns it."""

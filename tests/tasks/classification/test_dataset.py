@@ -49,6 +49,7 @@ def test_training_shows_every_example_once_an_epoch():
     assert first != second
 
 
+@pytest.mark.slow
 def test_training_from_a_later_step_is_the_rest_of_the_stream():
     data = source(LABELS, 3)
     whole = collect(dataset(recipe(**EVERYTHING), data, "train", training=True))

@@ -15,6 +15,7 @@ from .sources import recipe, source
 LABELS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 1], [1, 1, 0], [0, 1, 0], [1, 0, 0]])
 
 
+@pytest.mark.slow
 def test_several_labels_keep_the_contract():
     check_task(TASK, recipe(multi_label=True), source(LABELS, 3))
 

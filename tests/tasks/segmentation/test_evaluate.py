@@ -78,6 +78,7 @@ def test_boundary_scores_are_means_over_images_by_hand(tmp_path):
     assert by_class == [pytest.approx((1 + 1 + 0) / 3), 0, 1, None]
 
 
+@pytest.mark.slow
 def test_images_of_several_sizes_are_measured_in_their_own_pixels(tmp_path):
     made = [scenes(1, size, seed=i) for i, size in enumerate([(32, 48), (64, 96), (20, 30), (50, 41)])]
 
