@@ -25,8 +25,13 @@ def shared_data() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, so that its fixtures are made once; `spread` files go to all."""
+    """Keep the tests of a file in one process, so that its fixtures are made once; `spread` files go to all.
+
+    What needs the fixture of an exported bundle is slow.
+    """
     for item in items:
+        if "bundle" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
         name = item.nodeid if item.get_closest_marker("spread") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(name))
 

@@ -7,16 +7,6 @@ import pytest
 
 from kcnn.recipe import Data, Export, Model, Preprocess, Recipe, Train
 
-BUNDLES = {"bundle", "flowers"}  # fixtures that train and export
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a bundle waits for its export."""
-    for item in items:
-        if BUNDLES & {*getattr(item, "fixturenames", ())}:
-            item.add_marker(pytest.mark.slow)
-
-
 def trained(folder: Path, recipe: Recipe) -> Path:
     """Train `recipe` with plain `fit` and write the run's five files into `folder`."""
     import keras
