@@ -7,6 +7,7 @@ import pytest
 
 from kcnn.recipe import Data, Export, Model, Preprocess, Recipe, Train
 
+
 def trained(folder: Path, recipe: Recipe) -> Path:
     """Train `recipe` with plain `fit` and write the run's five files into `folder`."""
     import keras
