@@ -66,6 +66,7 @@ def test_a_failing_call_leaves_the_old_state_and_no_rest(tmp_path, write, after,
         assert state(place) == after, f"a later write after call {at}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "after"), CASES)
 def test_a_kill_at_any_call_leaves_old_or_new(tmp_path, write, after):
     total = calls_of(write, tmp_path / "count")

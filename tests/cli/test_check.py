@@ -33,6 +33,7 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_a_clean_data_set(capsys, folder):
     before = digest(folder)
     code, out, _ = check(capsys, folder)
@@ -42,6 +43,7 @@ def test_a_clean_data_set(capsys, folder):
     assert digest(folder) == before
 
 
+@pytest.mark.slow
 def test_bad_files_are_listed_and_decide_the_exit_code(capsys, folder):
     (folder / "cat" / "note.jpg").write_text("not a photo")
     code, out, _ = check(capsys, folder)

@@ -52,6 +52,7 @@ def test_the_table_and_the_files(run_folder, capfd):
         assert (run_folder / "report" / f"{name}.png").is_file()
 
 
+@pytest.mark.slow
 def test_another_split_keeps_the_report_that_is_there(run_folder, capfd):
     kcnn("evaluate", run_folder)
     before = (run_folder / "report" / "report.json").read_text()
@@ -158,6 +159,7 @@ def test_the_worst_predictions_are_explained(run_folder, capfd, method):
     assert not picture.exists()  # it belonged to the report before
 
 
+@pytest.mark.slow
 def test_maps_of_the_worst_predictions_are_the_methods(run_folder, monkeypatch):
     from kcnn.data.preprocess import normalise
     from kcnn.explain.draw import overlay

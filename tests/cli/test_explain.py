@@ -92,6 +92,7 @@ def test_a_call_without_an_image_keeps_the_record_of_the_last(network, photos, t
     assert "text.jpg" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_target_by_name_and_a_layer(network, photos, tmp_path, capfd):
     out = tmp_path / "out"
     words = [str(photos / "a.png"), f"--output={out}", "--method=grad_cam,score_cam", "--layer=stem", "--target=7"]
@@ -205,6 +206,7 @@ def test_black_and_white_of_each_channel():
     assert [len(end) for end in pixel_range(gray)] == [1, 1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(network, photos, tmp_path, capfd, monkeypatch):
     for number in range(9):
         shutil.copy(photos / "a.png", photos / "more" / f"{number}.png")

@@ -156,6 +156,7 @@ def halves(tmp_path):
     return {"files": on_disk, "arrays": mask_array_split(colours, drawn, "train")}, colours, drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["files", "arrays"])
 def test_batches_hold_masks_beside_images(halves, kind):
     splits, colours, drawn = halves

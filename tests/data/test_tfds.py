@@ -48,6 +48,7 @@ def prepared(request, tmp_path_factory):
     return place, request.param.VARY
 
 
+@pytest.mark.slow
 def test_a_prepared_directory_is_recognised_and_read(prepared):
     place, vary = prepared
     source = open_source(Data(source=str(place), validation=0))

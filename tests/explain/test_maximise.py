@@ -93,6 +93,7 @@ def test_a_range_of_each_channel():
         Ascent(low=(0, 1), high=(1, 1))
 
 
+@pytest.mark.slow
 def test_jitter_makes_all_places_alike():
     # The score is one pixel's value: without jitter that pixel alone moves, with it those around it too.
     model = keras.Sequential([keras.Input((9, 9, 1)), layers.Flatten(), layers.Dense(1, use_bias=False)])

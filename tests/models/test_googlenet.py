@@ -109,6 +109,7 @@ def tiny() -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_training_with_heads_trains_the_network_without():
     model = tiny()
     training = googlenet.with_auxiliary_heads(model)

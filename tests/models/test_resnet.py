@@ -31,6 +31,7 @@ def test_shortcuts(name, adds, projections):
     assert sum(layer.name.endswith("_shortcut") for layer in convolutions) == projections
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth"), [("plain34", 34), ("resnet152", 152), ("resnet110", 110)])
 def test_depth_is_the_one_in_the_name(name, depth):
     convolutions = [layer for layer in layers_of(name, keras.layers.Conv2D) if not layer.name.endswith("_shortcut")]

@@ -94,6 +94,7 @@ def test_the_mirror_image_of_vgg16():
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
 
 
+@pytest.mark.slow
 def test_deconvnet_at_224_has_one_vector_at_the_bottom():
     model = kcnn.build("deconvnet", image_shape=(200, 224, 3))
     assert model.get_layer("fc7").output.shape == (None, 1, 1, 4096)  # Noh 2015, table 2

@@ -66,6 +66,7 @@ def test_sizes_equal_keras(drawn, kind):
     assert of_kcnn(shape, form) == of_keras(layer, shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(two_axes(), st.data())
 def test_transposed_sizes_equal_keras(drawn, data):

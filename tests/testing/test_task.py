@@ -51,6 +51,7 @@ def test_classification_with_everything_on_passes():
     check_task(TASK, dataclasses.replace(RECIPE, config=config))
 
 
+@pytest.mark.slow
 def test_a_task_from_outside_passes(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "plugins"))
     TASKS.refresh()
@@ -151,6 +152,7 @@ def uphill(y_true, y_pred):
     return keras.ops.stop_gradient(2 * loss) - loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "frozen", "message"),
     [
@@ -209,6 +211,7 @@ def test_an_evaluation_that_is_not_plain(source, model):
         harness.check_evaluate(broken(evaluate=evaluate), RECIPE, source, model)
 
 
+@pytest.mark.slow
 def test_bad_examples_that_stay(source, model):
     def keeps(*args, bad=frozenset(), **options):
         return TASK.dataset(*args, **options)

@@ -127,6 +127,7 @@ def test_a_run_that_goes_on_tells_of_versions_once(tmp_path, run_toy, lines):
     assert "0.0.1" not in (folder / "env.json").read_text()
 
 
+@pytest.mark.slow
 def test_other_data_are_named(tmp_path, run_toy, lines):
     folder = run_toy(tmp_path / "run", epochs=1)
     plain = toy.make_source()

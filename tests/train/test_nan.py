@@ -83,6 +83,7 @@ def assert_finite(folder):
         assert all(np.isfinite(tensor).all() for tensor in tensors.values() if tensor.dtype.kind == "f")
 
 
+@pytest.mark.slow
 def test_stop_names_batch_and_cause(tmp_path, run_task):
     """The step is not the first after the checkpoint: the search trains through good ones before."""
     folder = tmp_path / "run"
@@ -104,6 +105,7 @@ def test_stop_names_batch_and_cause(tmp_path, run_task):
     assert_finite(folder)
 
 
+@pytest.mark.slow
 def test_skip_leaves_the_step_out(tmp_path, run_task, lines):
     folder = run_task("poisoned", tmp_path / "run", on_nan="skip", checkpoint_steps=4)
     _, saved = checkpoint.newest(folder / "checkpoints", print)
@@ -143,6 +145,7 @@ def crash(monkeypatch, at):
     monkeypatch.setattr(callbacks.Keeper, "on_train_batch_end", step)
 
 
+@pytest.mark.slow
 def test_skipping_everything_is_no_training(tmp_path, run_task, monkeypatch):
     monkeypatch.setattr(f"{__name__}.POISON", [*range(12, 30)])
     with pytest.raises(NotFinite, match="10 steps in a row were dropped, the last at step 22"):

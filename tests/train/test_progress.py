@@ -57,6 +57,7 @@ def test_the_live_bar(tmp_path, run_toy, monkeypatch):
     assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h")  # the cursor is shown again
 
 
+@pytest.mark.slow
 def test_the_bar_is_taken_away_when_training_fails(tmp_path, run_toy):
     terminal = Terminal()
     with pytest.raises(TrainingError):
@@ -64,6 +65,7 @@ def test_the_bar_is_taken_away_when_training_fails(tmp_path, run_toy):
     assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h") == 1
 
 
+@pytest.mark.slow
 def test_the_bar_is_drawn_a_few_times_a_second_only(tmp_path, run_toy, monkeypatch):
     drawn = []
     monkeypatch.setattr(progress.Progress, "_draw", lambda self, what: drawn.append(what))

@@ -99,6 +99,7 @@ def test_the_log_holds_what_keras_reports(tmp_path, run_toy, monkeypatch):
         assert [float(row[name]) for row in log] == values
 
 
+@pytest.mark.slow
 def test_the_same_command_again_changes_nothing(tmp_path, run_toy, lines):
     folder = run_toy(tmp_path / "run")
     before = weights(folder), (folder / "log.csv").read_bytes()
@@ -166,6 +167,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, run_toy, lines):
             np.testing.assert_array_equal(variable.numpy(), tensors[f"model/{index:04d}"])
 
 
+@pytest.mark.slow
 def test_a_best_epoch_that_is_gone_is_told(tmp_path, run_toy, lines):
     """Without patience the last two are kept; the rate, which falls, was best in the first epoch."""
     folder = run_toy(tmp_path / "run")
@@ -245,11 +247,13 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, run_toy, ruin_aft
     assert_newest_is_finite(tmp_path / "run", 10)
 
 
+@pytest.mark.slow
 def test_an_absurd_learning_rate_stops_in_the_first_epoch(tmp_path, run_toy):
     with pytest.raises(TrainingError, match=r"\(epoch 1, step \d+ of 10\)\. No checkpoint was made yet"):
         run_toy(tmp_path / "run", learning_rate=1e30)
 
 
+@pytest.mark.slow
 def test_the_time_limit_stops_between_steps_and_can_be_raised(tmp_path, run_toy, lines, finished):
     folder = run_toy(tmp_path / "run", max_minutes=1e-6)
     assert "train.max_minutes" in lines.notes[-1]
@@ -260,6 +264,7 @@ def test_the_time_limit_stops_between_steps_and_can_be_raised(tmp_path, run_toy,
     assert_equal_runs(folder, finished)
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on(tmp_path, run_toy, lines):
     folder = run_toy(tmp_path / "run", epochs=1)
     run_toy(folder, epochs=2)

@@ -69,6 +69,7 @@ def test_other_families_come_back(name, tmp_path):
     same(build_with(name, weights=tmp_path / "model.keras"), model)
 
 
+@pytest.mark.slow
 def test_a_twin_that_keras_saved(tmp_path):
     """keras.applications' own names, from the other of its two kinds of file."""
     twin = keras.applications.VGG16(weights=None, classes=7, classifier_activation=None, input_shape=(32, 32, 3))

@@ -43,6 +43,7 @@ def test_a_square_is_filled_to_its_edges():
     np.testing.assert_array_equal(polygons.fill([FILLED[0][0]], 10, 12), expected)
 
 
+@pytest.mark.slow
 def test_masks_of_coco_fill_the_boxes_that_coco_states(shared_data):
     """Boxes are those of the outlines, whose thin tips may hold no pixel: 1 in 20 misses by more."""
     misses = []
