@@ -147,6 +147,7 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
     if not (split == "train" if shuffle is None else shuffle):
         return pipeline.evaluation(chosen, record, batch_size)
 
+    @tf.autograph.experimental.do_not_convert
     def batch(indices: Any) -> Any:
         images, targets = pipeline.read_batch(chosen, record, indices)
         return normalise(images, record), targets

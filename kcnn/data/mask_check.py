@@ -151,7 +151,8 @@ def _traced(decode: Callable[["tf.Tensor"], "tf.Tensor"]) -> Callable[["tf.Tenso
     import tensorflow as tf
 
     with tf.device("CPU"):
-        return tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)]).get_concrete_function()
+        traced = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+        return traced.get_concrete_function()
 
 
 def _list(names: list[str]) -> str:

@@ -33,8 +33,9 @@ def training(
         record: size, channels and normalisation.
         batch_size: examples a step. seed: of order and augmentation. epochs: passes over the split.
         start_step: steps, counted from the first epoch's start, that are done already.
-        augment: (images, targets, keys) -> (inputs, targets), in place of `(normalise(images), targets)`.
-            Images and targets are as `read_batch` gives them, `keys` uint64 (B,) for `kcnn.data.order.uniform`.
+        augment: (images, targets, keys) -> (inputs, targets), in place of `(normalise(images), targets)`; graph
+            operations, without AutoGraph. Images and targets are as `read_batch` gives them, `keys` uint64 (B,) for
+            `kcnn.data.order.uniform`.
 
     Returns: batches (float32 (B, height, width, channels), targets) or what `augment` makes of them.
     """
@@ -118,5 +119,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
 
 
 def _parallel(steps: tf.data.Dataset, batch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]) -> tf.data.Dataset:
-    batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    # AutoGraph would rewrite functions that are operations already: half of a run's time to its first step
+    plain = tf.autograph.experimental.do_not_convert(batch)
+    batches = steps.map(plain, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)

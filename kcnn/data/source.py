@@ -46,7 +46,7 @@ class Split:
     Attributes:
         size: number of examples.
         read: scalar int64 index tensor -> example dict, as graph operations; "image" is uint8 (H, W, C), "mask"
-            uint8 (H, W) of class ids and `kcnn.data.masks.IGNORE`.
+            uint8 (H, W) of class ids and `kcnn.data.masks.IGNORE`. AutoGraph is off.
             An unreadable image or mask raises `tf.errors.InvalidArgumentError` when the graph runs.
         labels: int32 (size,) class ids, or uint8 (size, classes) when multi-label; known without decoding.
             uint8 (size, 0) where an image has no label, only a mask.

@@ -184,7 +184,7 @@ def _file_decoder() -> Callable[["tf.Tensor"], "tf.Tensor"]:
 def _traced(read: Callable[["tf.Tensor"], "tf.Tensor"], dtype: str) -> Callable[["tf.Tensor"], "tf.Tensor"]:
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((), dtype)])
+    @tf.function(input_signature=[tf.TensorSpec((), dtype)], autograph=False)
     def decoded(what: tf.Tensor) -> tf.Tensor:
         with tf.device("CPU"):
             return read(what)

@@ -170,7 +170,8 @@ def _gradient(
 ) -> np.ndarray:
     """Return (H, W), the mean over images of the absolute gradient, summed over their channels."""
 
-    @tf.function(reduce_retracing=True)  # in graphs, gradients of kernels, which nobody asks for, are not computed
+    # in a graph, gradients of kernels, which nobody asks for, are not computed
+    @tf.function(autograph=False, reduce_retracing=True)
     def slopes(batch: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(batch)

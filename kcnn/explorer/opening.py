@@ -78,7 +78,7 @@ def up_to(model: Any, layer: Any, runner: "Runner") -> Callable[[np.ndarray], np
 
     part = keras.Model(model.input, layer.output)
 
-    @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)], autograph=False)
     def run(images: tf.Tensor) -> tf.Tensor:
         return tf.cast(part(normalise(images, runner.preprocess), training=False), tf.float32)
 

@@ -22,6 +22,7 @@ def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray
     """
     indices = np.unique(np.linspace(0, split.size - 1, min(count, split.size)).round().astype(np.int64))
 
+    @tf.autograph.experimental.do_not_convert
     def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
         return prepare_example(split.read(index), record, split.target)
 

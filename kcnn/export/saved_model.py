@@ -63,7 +63,8 @@ def write_endpoints(model: keras.Model, endpoints: dict[str, Endpoint], folder: 
     archive = keras.export.ExportArchive()
     archive.track(model)
     for name, (function, spec) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=[spec])
+        plain = tf.autograph.experimental.do_not_convert(function)
+        archive.add_endpoint(name, plain, input_signature=[spec])
     archive.write_out(str(folder), verbose=False)
 
 

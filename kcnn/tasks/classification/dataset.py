@@ -75,7 +75,12 @@ def dataset(
             augment=augmentation(recipe, num_classes),
         )
     batches = pipeline.evaluation(part, recipe.preprocess, recipe.train.batch_size)
-    return batches.map(lambda images, labels: (images, to_targets(labels, num_classes)))
+
+    @tf.autograph.experimental.do_not_convert
+    def pair(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return images, to_targets(labels, num_classes)
+
+    return batches.map(pair)
 
 
 def to_targets(labels: tf.Tensor, num_classes: int) -> tf.Tensor:

@@ -94,7 +94,8 @@ def _measured(part: "Split", answer: Answer, classes: int) -> tuple[np.ndarray, 
     import tensorflow as tf
 
     total, images = np.zeros((classes, classes), np.int64), []
-    examples = tf.data.Dataset.range(part.size).map(part.read, num_parallel_calls=2).prefetch(2)
+    read = tf.autograph.experimental.do_not_convert(part.read)
+    examples = tf.data.Dataset.range(part.size).map(read, num_parallel_calls=2).prefetch(2)
     for index, example in enumerate(examples.as_numpy_iterator()):
         true, found = example["mask"], answer(example["image"])
         matrix = confusion_matrix(true, found, classes)
