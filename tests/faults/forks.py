@@ -1,5 +1,6 @@
 """Children to kill: forked from a parent that has imported TensorFlow but not started it, so that each is cheap."""
 
+import json
 import mmap
 import os
 import signal
@@ -10,6 +11,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from kcnn import atomic
+
+RESULTS = ".results"  # how the folders end that hold what was done
 
 
 class Shared:
@@ -79,17 +84,20 @@ class Child:
 def spread(jobs: int, work: Callable[[int], dict[str, Any]], folder: Path, processes: int = 2) -> list[dict[str, Any]]:
     """Return `work(0)` ... `work(jobs - 1)`, done by several forked processes; each result is plain values.
 
+    Each is written beside `folder`, which is theirs to work in; those that an earlier call wrote are not done again.
+
     Raises:
         RuntimeError: a process failed; its traceback is on stderr.
     """
-    import json
+    results = [folder.with_name(folder.name + RESULTS) / f"{i}.json" for i in range(jobs)]
 
     def share(first: int) -> None:
         for i in range(first, jobs, processes):
-            (folder / f"result{i}.json").write_text(json.dumps(work(i)), encoding="utf-8")
+            if not results[i].is_file():
+                atomic.write_text(results[i], json.dumps(work(i)))
 
     children = [Child(lambda first=first: share(first), Path("/dev/stderr")) for first in range(min(processes, jobs))]
     codes = [child.finish(36000) for child in children]
     if any(codes):
         raise RuntimeError("a worker failed; its traceback is above")
-    return [json.loads((folder / f"result{i}.json").read_text(encoding="utf-8")) for i in range(jobs)]
+    return [json.loads(result.read_text(encoding="utf-8")) for result in results]

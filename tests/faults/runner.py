@@ -2,10 +2,13 @@
 
 import argparse
 import ast
+import contextlib
 import datetime
+import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +19,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kcnn import atomic
+
 from . import record
+from .forks import RESULTS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -34,13 +40,21 @@ def fault(file: Path) -> str:
     return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or file.stem).splitlines()[0].rstrip(".")
 
 
-def run(name: str, n: int) -> dict[str, Any]:
-    """Run one test in a process of its own and return its row; a crash is a row that failed."""
+def run(name: str, n: int, keep: Path | None = None) -> dict[str, Any]:
+    """Run one test in a process of its own and return its row; a crash is a row that failed.
+
+    Args:
+        keep: a folder for the results of single repetitions; those that are in it are not done again.
+    """
     file, begun = tests()[name], time.monotonic()
     row = {"test": name, "fault": fault(file), "n": n}
-    with tempfile.TemporaryDirectory(prefix=f"kcnn-{name}-") as place:
+    with contextlib.nullcontext(keep / name) if keep else tempfile.TemporaryDirectory(prefix=f"kcnn-{name}-") as place:
         work, result = Path(place, "work"), Path(place, "outcome.json")
-        work.mkdir()
+        result.unlink(missing_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
+        for old in work.iterdir():
+            if not old.name.endswith(RESULTS):
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
         command = [sys.executable, "-m", "tests.faults.one", file.stem, str(n), str(work), str(result)]
         code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
         if code == 0 and result.is_file():
@@ -74,12 +88,26 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def _claim(keep: Path) -> str:
+    """Mark a folder of results with the sources they are of; return what is wrong with it, "" for nothing."""
+    digest, mark = hashlib.sha256(), keep / "sources.sha256"
+    for path in sorted([*(ROOT / "kcnn").rglob("*.py"), *HERE.rglob("*.py")]):
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    if mark.is_file() and mark.read_text(encoding="utf-8") != digest.hexdigest():
+        return f"the results in {keep} are of other sources of kcnn; give --keep another folder"
+    atomic.write_text(mark, digest.hexdigest())
+    return ""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line asks for; 1 when a criterion fails."""
     known = tests()
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Break things on purpose.")
     parser.add_argument("names", nargs="*", metavar="T", help=f"which tests: {' '.join(known)}; all by default")
     parser.add_argument("--n", type=int, default=20, help="how often a random fault is repeated (20)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep each repetition's result there; the same call then goes on"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--record", type=Path, metavar="FILE", help="put them into the record of docs/reliability.md")
     options = parser.parse_args(arguments)
@@ -87,10 +115,12 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no test {', '.join(unknown)}; there are {' '.join(known)}")
     if options.n < 1:
         parser.error(f"--n is {options.n} but must be at least 1")
+    if options.keep and (trouble := _claim(options.keep)):
+        parser.error(trouble)
     rows = []
     for name in options.names or known:
         print(f"{name}: {fault(known[name])} ...", file=sys.stderr, flush=True)
-        rows.append(run(name, options.n))
+        rows.append(run(name, options.n, options.keep))
     about = surroundings()
     print(table(rows))
     failed = [row["test"] for row in rows if not row["passed"]]

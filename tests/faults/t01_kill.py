@@ -24,17 +24,18 @@ CRITERION = (
 
 
 def run(n: int, work: Path) -> Outcome:
-    """Kill `n` runs of kcnn and as many of plain Keras."""
+    """Kill `n` runs of kcnn, and as many of plain Keras up to 100."""
     job.warm()
     ours = _compare(n, work / "kcnn", job.train, job.result, _unreadable)
-    theirs = _compare(n, work / "keras", plain.train, plain.result, lambda folder: 0)
+    few = min(n, 100)
+    theirs = _compare(few, work / "keras", plain.train, plain.result, lambda folder: 0)
     redone = max(ours["redone"])
     whole = ours["identical"] == n and not ours["unreadable"] and not ours["refused"]
     return Outcome(
         criterion=CRITERION,
         passed=whole and redone <= 2 * job.SAVE_EVERY,
         kcnn=_words(ours, n) + f", {ours['unreadable']} unreadable checkpoints",
-        baseline=f"fit + BackupAndRestore + ModelCheckpoint: {_words(theirs, n)}",
+        baseline=f"fit + BackupAndRestore + ModelCheckpoint: {_words(theirs, few)}",
         figures={"kcnn": ours, "keras": theirs, "save_every": job.SAVE_EVERY},
     )
 

@@ -29,13 +29,13 @@ CRITERION = (
 
 
 def run(n: int, work: Path) -> Outcome:
-    """Interrupt `n` runs of kcnn at a step, a few twice and at the start, and as many of plain Keras."""
+    """Interrupt `n` runs of kcnn at a step, some twice and some at the start, and some of plain Keras."""
     job.warm()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell are born ignoring it
     reference = Child(lambda: job.train(work / "reference"), work / "reference.log")
     if reference.finish():
         raise RuntimeError((work / "reference.log").read_text(encoding="utf-8")[-3000:])
-    expected, few = job.result(work / "reference"), max(2, n // 5)
+    expected, few = job.result(work / "reference"), min(max(2, n // 5), 50)
     folders = {name: work / name for name in ("once", "twice", "keras")}
     for folder in folders.values():
         folder.mkdir()
@@ -171,9 +171,10 @@ def _starts(count: int, work: Path) -> list[dict[str, Any]]:
     _, error = whole.communicate(timeout=600)
     if whole.returncode:
         raise RuntimeError(error)
-    lasts, found, rng = time.monotonic() - begun, [], random.Random(0)
-    for i in range(count):
-        after = rng.uniform(0.02, 0.6 * lasts)
+    lasts = time.monotonic() - begun
+
+    def one(i: int) -> dict[str, Any]:
+        after = random.Random(i).uniform(0.02, 0.6 * lasts)
         process = start(work / f"start{i}")
         time.sleep(after)
         process.send_signal(signal.SIGTERM)
@@ -185,5 +186,6 @@ def _starts(count: int, work: Path) -> list[dict[str, Any]]:
         row = {"after": after, "code": process.returncode, "again": again.returncode, "good": orderly and equal}
         if not row["good"]:
             print(row, error[-1500:], trouble[-1500:], flush=True)
-        found.append(row)
-    return found
+        return row
+
+    return spread(count, one, work)

@@ -33,8 +33,8 @@ def run(n: int, work: Path) -> Outcome:
     if Child(lambda: train(work / "alone"), work / "alone.log").finish():
         raise RuntimeError((work / "alone.log").read_text(encoding="utf-8")[-3000:])
     expected = job.result(work / "alone")
-    ours = spread(n, lambda i: _pair(work / "kcnn" / f"run{i}", i % 4 == 0, expected), work / "kcnn", processes=1)
-    few = max(1, n // 10)
+    ours = spread(n, lambda i: _pair(work / "kcnn" / f"run{i}", i % 4 == 0, expected), work / "kcnn")
+    few = min(max(1, n // 10), 20)
     theirs = spread(few, lambda i: _keras(work / "keras" / f"run{i}"), work / "keras", processes=1)
     good = [row for row in ours if not row["trouble"]]
     killed = [row for row in ours if row["killed"]]

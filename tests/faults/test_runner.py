@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from faults import runner
+from faults.forks import spread
 
 pytestmark = pytest.mark.spread
 
@@ -39,7 +40,7 @@ def test_every_promise_names_its_test_and_every_test_its_promise():
 
 def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, capsys):
     rows = {"T1": row(test="T1"), "T7": row(test="T7", passed=False, kcnn="1 silent load", baseline="2 of 5 lost")}
-    monkeypatch.setattr(runner, "run", lambda name, n: rows[name] | {"n": n})
+    monkeypatch.setattr(runner, "run", lambda name, n, keep: rows[name] | {"n": n})
     document = tmp_path / "record.md"
     document.write_text(
         "Before\n<!-- written by python -m tests.faults --record -->\n<!-- end of the record -->\nAfter\n"
@@ -74,6 +75,41 @@ def test_a_test_that_crashes_has_failed(tmp_path, monkeypatch):
     found = runner.run("T98", 1)
     assert not found["passed"]
     assert "ended with 1" in found["kcnn"]
+
+
+def test_repetitions_that_are_kept_are_not_done_again(tmp_path):
+    done = tmp_path / "done"
+
+    def work(i):
+        with open(done, "a") as file:
+            file.write(f"{i}\n")
+        return {"square": i * i}
+
+    assert spread(3, work, tmp_path / "kcnn") == [{"square": 0}, {"square": 1}, {"square": 4}]
+    assert spread(5, work, tmp_path / "kcnn")[4] == {"square": 16}
+    assert sorted(done.read_text().split()) == ["0", "1", "2", "3", "4"]
+
+
+def test_what_is_kept_goes_on_and_is_of_one_kcnn(tmp_path, monkeypatch, capsys):
+    code = (
+        "from .forks import spread\nfrom .outcome import Outcome\n\n\ndef run(n, work):\n"
+        "    (work / 'scratch').mkdir()\n    rows = spread(n, lambda i: {'n': n}, work / 'kcnn')\n"
+        "    return Outcome(criterion='', passed=True, kcnn=' '.join(str(row['n']) for row in rows))\n"
+    )
+    (tmp_path / "tests" / "faults").mkdir(parents=True)
+    for file in runner.HERE.glob("[!t]*.py"):
+        (tmp_path / "tests" / "faults" / file.name).write_text(file.read_text())
+    (tmp_path / "tests" / "faults" / "t98_count.py").write_text(f'"""Count."""\n{code}')
+    (tmp_path / "kcnn").symlink_to(runner.ROOT / "kcnn")
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "HERE", tmp_path / "tests" / "faults")
+    for n, shown in ((2, "2 2"), (3, "2 2 3")):
+        assert runner.main(["T98", "--n", str(n), "--keep", str(tmp_path / "kept")]) == 0
+        assert f"  {shown}  " in capsys.readouterr().out
+    (tmp_path / "tests" / "faults" / "t98_count.py").write_text(f'"""Count otherwise."""\n{code}')
+    with pytest.raises(SystemExit):
+        runner.main(["T98", "--n", "3", "--keep", str(tmp_path / "kept")])
+    assert "of other sources of kcnn" in capsys.readouterr().err
 
 
 @pytest.mark.slow
