@@ -118,7 +118,7 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
     """
     import tensorflow as tf
 
-    from kcnn.data import pipeline
+    from kcnn.data import pipeline, stream
     from kcnn.data.preprocess import normalise
 
     if channels not in (None, 1, 3):
@@ -148,9 +148,13 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
         return pipeline.evaluation(chosen, record, batch_size)
 
     @tf.autograph.experimental.do_not_convert
-    def batch(indices: Any) -> Any:
-        images, targets = pipeline.read_batch(chosen, record, indices)
+    def batch(indices: Any, *contents: Any) -> Any:
+        read = pipeline.decode_batch if contents else pipeline.read_batch
+        images, targets = read(chosen, record, indices, *contents)
         return normalise(images, record), targets
 
-    indices = tf.data.Dataset.range(chosen.size).shuffle(chosen.size, seed=seed, reshuffle_each_iteration=True)
-    return indices.batch(batch_size).map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    if chosen.stream is None:
+        rows = tf.data.Dataset.range(chosen.size).shuffle(chosen.size, seed=seed, reshuffle_each_iteration=True)
+    else:
+        rows = chosen.stream().enumerate().shuffle(stream.BLOCK, seed=seed, reshuffle_each_iteration=True)
+    return rows.batch(batch_size).map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

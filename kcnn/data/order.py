@@ -25,18 +25,21 @@ class Stream(IntEnum):
     SCALE_CROP = 10
 
 
-def permutation(positions: tf.Tensor, *, seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
+def permutation(
+    positions: tf.Tensor, *, seed: int, epoch: tf.Tensor, size: int | tf.Tensor, part: int | tf.Tensor = 0
+) -> tf.Tensor:
     """Return which index stands at each position of an epoch: a pseudo-random permutation, any slice of it.
 
     Args:
         positions: int64 (K,), each in 0..size-1.
         seed: of the run. epoch: scalar integer; every epoch has another permutation.
         size: number of examples.
+        part: scalar integer; every part of an epoch has another permutation.
 
     Returns: int64 (K,) in 0..size-1; distinct where the positions are.
     """
-    seeds = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    return tf.random.experimental.index_shuffle(positions, seeds, tf.constant(size - 1, tf.int64))
+    seeds = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64) + tf.cast(part, tf.int64) * 2**32])
+    return tf.random.experimental.index_shuffle(positions, seeds, tf.cast(size, tf.int64) - 1)
 
 
 def keys(indices: tf.Tensor, *, seed: int, epoch: tf.Tensor) -> tf.Tensor:

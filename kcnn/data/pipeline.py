@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
-from kcnn.data import order
+from kcnn.data import order, stream
+from kcnn.data.decode import decode
 from kcnn.data.preprocess import normalise, prepare_example
 from kcnn.data.source import Split
 from kcnn.recipe import Preprocess
@@ -26,7 +28,8 @@ def training(
 
     An epoch is a permutation of the split: each example once, the last batch as short as it must be. What a
     batch holds depends on (seed, step) alone, so starting late costs nothing and skips nothing, and the
-    number of parallel readers changes nothing.
+    number of parallel readers changes nothing. A stream is mixed in blocks of `stream.BLOCK` examples instead, and
+    read up to `start_step`.
 
     Args:
         split: examples to read; leave unreadable ones out with `split.without(bad)`.
@@ -41,16 +44,43 @@ def training(
     """
     steps = steps_per_epoch(split.size, batch_size)
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        epoch, first = step // steps, step % steps * batch_size
-        positions = tf.range(first, tf.minimum(first + batch_size, split.size))
-        indices = order.permutation(positions, seed=seed, epoch=epoch, size=split.size)
-        images, targets = read_batch(split, record, indices)
+    def finished(
+        images: tf.Tensor, targets: tf.Tensor, indices: tf.Tensor, epoch: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if augment is None:
             return normalise(images, record), targets
         return augment(images, targets, order.keys(indices, seed=seed, epoch=epoch))
 
-    return _parallel(tf.data.Dataset.range(start_step, epochs * steps), batch)
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        epoch, first = step // steps, step % steps * batch_size
+        positions = tf.range(first, tf.minimum(first + batch_size, split.size))
+        indices = order.permutation(positions, seed=seed, epoch=epoch, size=split.size)
+        return finished(*read_batch(split, record, indices), indices, epoch)
+
+    def streamed(epoch: tf.Tensor, indices: tf.Tensor, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return finished(*decode_batch(split, record, indices, contents), indices, epoch)
+
+    @tf.autograph.experimental.do_not_convert
+    def mixed(epoch: tf.Tensor) -> tf.data.Dataset:
+        batches = stream.mixed(split, seed=seed, epoch=epoch).batch(batch_size)
+        batches = batches.skip(tf.where(epoch == first, done, 0))  # no constant, which TensorFlow would leave out
+        return batches.map(lambda indices, contents: (epoch, indices, contents))
+
+    if split.stream is None:
+        return _parallel(tf.data.Dataset.range(start_step, epochs * steps), batch)
+    first, done = (tf.constant(number, tf.int64) for number in divmod(start_step, steps))
+    return _parallel(tf.data.Dataset.range(first, epochs).flat_map(mixed), streamed)
+
+
+def trained_on(split: Split, step: int, *, batch_size: int, seed: int) -> np.ndarray:
+    """Return int64 (B,): which examples of `split` step `step` (from 0) of `training` holds, in the batch's order."""
+    epoch, at = divmod(step, steps_per_epoch(split.size, batch_size))
+    first, last = at * batch_size, min((at + 1) * batch_size, split.size)
+    if split.stream is not None:
+        found = stream.positions(first, last, size=split.size, seed=seed, epoch=epoch)
+        return np.array(list(found), np.int64)
+    places = tf.range(first, last, dtype=tf.int64)
+    return order.permutation(places, seed=seed, epoch=tf.constant(epoch), size=split.size).numpy()
 
 
 def evaluation(split: Split, record: Preprocess, batch_size: int, *, raw: bool = False) -> tf.data.Dataset:
@@ -94,6 +124,19 @@ def read_batch(split: Split, record: Preprocess, indices: tf.Tensor) -> tuple[tf
     )
 
 
+def decode_batch(
+    split: Split, record: Preprocess, indices: tf.Tensor, contents: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what `read_batch` does for examples of a stream: `indices` int64 (B,), `contents` their images (B,)."""
+    labels = tf.gather(split.labels, indices)
+    label = tf.TensorSpec(labels.shape[1:], labels.dtype)
+    return tf.map_fn(
+        lambda row: _prepared({"image": decode(row[0]), "label": row[1]}, split, record),
+        (contents, labels),
+        fn_output_signature=(tf.TensorSpec(record.image_shape, tf.uint8), label),
+    )
+
+
 def _prepared(example: dict[str, tf.Tensor], split: Split, record: Preprocess) -> tuple[tf.Tensor, tf.Tensor]:
     """Return image and target as `prepare_example`; an image that has its size already is not resampled."""
 
@@ -118,7 +161,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
     return -(-size // batch_size)
 
 
-def _parallel(steps: tf.data.Dataset, batch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]) -> tf.data.Dataset:
+def _parallel(steps: tf.data.Dataset, batch: Callable[..., tuple[tf.Tensor, tf.Tensor]]) -> tf.data.Dataset:
     # AutoGraph would rewrite functions that are operations already: half of a run's time to its first step
     plain = tf.autograph.experimental.do_not_convert(batch)
     batches = steps.map(plain, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,6 +1,6 @@
 """What a data set is to kcnn: named splits of examples, each read by its index as graph operations."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Split:
         target: key of an example that a batch holds beside the image, "label" or "mask".
         masks: paths of the mask files, parallel to `files`; empty without.
         coding: how those files name classes; None without.
+        stream: gives the encoded images (strings) in index order, where they can only be read so; None elsewhere.
+            Training then reads them in that order, mixed in blocks; `read` and `contents` walk to the one asked for.
     """
 
     size: int
@@ -70,10 +72,27 @@ class Split:
     target: str = "label"
     masks: tuple[str, ...] = ()
     coding: "Coding | None" = None
+    stream: "Callable[[], tf.data.Dataset] | None" = None
+
+    def examples(self, indices: Sequence[int]) -> "list[dict[str, tf.Tensor]]":
+        """Return the examples at `indices`, in that order, reading each once and in index order."""
+        import tensorflow as tf
+
+        found = {index: self.read(tf.constant(index, tf.int64)) for index in sorted({int(i) for i in indices})}
+        return [found[int(index)] for index in indices]
 
     def subset(self, indices: np.ndarray) -> "Split":
-        """Return the split of these examples only, in this order; `indices` is int64 (K,)."""
+        """Return the split of these examples only, in this order; `indices` is int64 (K,), rising for a stream."""
         indices = np.asarray(indices, np.int64)
+        if self.stream is not None and np.any(np.diff(indices) <= 0):
+            raise ValueError(f"a stream of {self.size} examples is read in order, but the indices do not rise.")
+
+        def stream() -> "tf.data.Dataset":
+            import tensorflow as tf
+
+            kept = np.isin(np.arange(self.size), indices)
+            rows = tf.data.Dataset.zip(self.stream(), tf.data.Dataset.from_tensor_slices(kept))
+            return rows.filter(lambda _, keep: keep).map(lambda content, _: content)
 
         def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
             import tensorflow as tf
@@ -91,6 +110,7 @@ class Split:
             arrays={key: array[indices] for key, array in self.arrays.items()} if self.arrays else None,
             contents=(lambda index: contents(int(indices[index]))) if contents else None,
             masks=tuple(self.masks[i] for i in indices) if self.masks else (),
+            stream=stream if self.stream else None,
         )
 
     def without(self, bad: Collection[int]) -> "Split":

@@ -1,16 +1,19 @@
 """Data sets that tensorflow-datasets has prepared on this machine. Nothing is ever downloaded here.
 
-Examples are held in memory: as arrays where all images have one shape, else as encoded files.
+Examples are held in memory: as arrays where all images have one shape, else as encoded files. A data set that does not
+fit there is a stream: read in order, shard after shard.
 """
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from kcnn.data.source import Info, Source
+from kcnn.data.source import Info, Source, Split
 from kcnn.data.splits import array_split, encoded_split
 from kcnn.errors import DataError, ResourceError, UnknownNameError
 
@@ -45,7 +48,7 @@ def open_tfds(name: str) -> Source:
     Raises:
         ResourceError: tensorflow-datasets is not installed, or the data are not on this machine.
         UnknownNameError: tensorflow-datasets knows no such name.
-        DataError: its examples have no image with one label, or do not fit into memory.
+        DataError: its examples have no image with one label.
     """
     tfds = _package()
     known = tfds.list_builders(with_community_datasets=False)
@@ -96,10 +99,9 @@ def _from_builder(builder: Any, name: str) -> Source:
         raise DataError(
             f"{name} has {', '.join(features)} but classification needs 'image' and 'label', one class an image."
         )
-    _check_memory(name, int(facts.dataset_size))
-    fixed = None not in image.shape
     names = {SPLITS[split]: split for split in list(facts.splits) or ["train", "test"] if split in SPLITS}
-    splits = {ours: _read(builder, theirs, fixed, ours) for ours, theirs in names.items()}
+    read = _stream if _beyond_memory(int(facts.dataset_size)) else _read
+    splits = {ours: read(builder, theirs, ours) for ours, theirs in names.items()}
     if "train" not in splits:
         raise DataError(f"{name} has the splits {', '.join(facts.splits)} but no 'train' to learn from.")
     info = Info(
@@ -112,44 +114,60 @@ def _from_builder(builder: Any, name: str) -> Source:
     return Source(info=info, splits=splits)
 
 
-def _check_memory(name: str, size: int) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > MEMORY_SHARE * memory:
-        raise DataError(
-            f"{name} takes {size / 2**30:.0f} GiB but at most {MEMORY_SHARE * memory / 2**30:.0f} GiB are held in "
-            "memory; write it out as an image folder and give that with --data."
-        )
+def _beyond_memory(size: int) -> bool:
+    return size > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read(builder: Any, split: str, fixed: bool, ours: str) -> Any:
-    import tensorflow_datasets as tfds
-    from rich.console import Console
-    from rich.progress import track
-
+def _read(builder: Any, split: str, ours: str) -> Split:
     from kcnn.data.decode import decode
 
-    channels = 1 if builder.info.features["image"].shape[-1] == 1 else 3
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
-    )
-    pairs = examples.map(
-        lambda row: (decode(row["image"], channels) if fixed else row["image"], row["label"]), num_parallel_calls=2
-    )
+    shape = builder.info.features["image"].shape
+    fixed, channels = None not in shape, 1 if shape[-1] == 1 else 3
+
+    @tf.autograph.experimental.do_not_convert
+    def pair(row: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        return decode(row["image"], channels) if fixed else row["image"], row["label"]
+
     images, labels = [], []
-    rows = track(
-        pairs.as_numpy_iterator(),
-        f"reading {builder.name} {split}",
-        total=max(0, int(pairs.cardinality())) or None,  # negative where it is not known
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    for image, label in rows:
+    for image, label in _shown(_rows(builder, split).map(pair, num_parallel_calls=2), builder, split):
         images.append(image)
         labels.append(label)
     if not fixed:
         return encoded_split(images, np.array(labels, np.int32), ours)
     return array_split(np.stack(images), np.array(labels, np.int32), ours)
+
+
+def _stream(builder: Any, split: str, ours: str) -> Split:
+    """Return a split that holds the labels alone; they are read once, here."""
+    from kcnn.data.stream import stream_split
+
+    rows = _rows(builder, split)
+    labels = [*_shown(rows.map(lambda row: row["label"]), builder, split)]
+    return stream_split(lambda: rows.map(lambda row: row["image"]), np.array(labels, np.int32), ours)
+
+
+def _rows(builder: Any, split: str) -> tf.data.Dataset:
+    """Return dicts of an encoded image and a label, always in the same order."""
+    import tensorflow_datasets as tfds
+
+    return builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders={"image": tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+    )
+
+
+def _shown(rows: tf.data.Dataset, builder: Any, split: str) -> Iterable[Any]:
+    """Return what `rows` hold, with a bar of progress on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(
+        rows.as_numpy_iterator(),
+        f"reading {builder.name} {split}",
+        total=max(0, int(rows.cardinality())) or None,  # negative where it is not known
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 
 from kcnn.errors import UnknownNameError
-from kcnn.recipe import Recipe
 from kcnn.train import checkpoint
+from kcnn.train.job import Job
 from kcnn.train.nan import NotFinite
+from kcnn.train.place import Placed
 from kcnn.train.records import draw_curves, write_log
 from kcnn.train.rundir import RunDir
 from kcnn.train.signals import Signals
@@ -33,9 +34,9 @@ class Keeper(keras.callbacks.Callback):
 
     Args:
         run: where to write.
-        recipe: its `train` section says when to save and when to stop.
+        job: its recipe's `train` section says when to save and when to stop; the fingerprint of its data is saved.
         state: counted on; what a checkpoint holds beside the variables.
-        data: fingerprint of the training data, saved with the state.
+        batches: what `fit` trains on; of a `Placed` one the place is saved.
         metrics: sums of the metrics in the middle of an epoch, to go on with; empty at an epoch's start.
         writer, signals: entered by the caller.
     """
@@ -43,19 +44,20 @@ class Keeper(keras.callbacks.Callback):
     def __init__(
         self,
         run: RunDir,
-        recipe: Recipe,
+        job: Job,
         state: State,
         *,
-        data: str,
+        batches: Any,
         metrics: Mapping[str, np.ndarray],
         writer: checkpoint.Writer,
         signals: Signals,
     ):
         super().__init__()
         self._run = run
-        self._recipe = recipe
+        self._recipe = job.recipe
+        self._batches = batches
         self._state = state
-        self._data = data
+        self._data = job.fingerprint()
         self._metrics = metrics
         self._writer = writer
         self._signals = signals
@@ -135,6 +137,8 @@ class Keeper(keras.callbacks.Callback):
         tensors = snapshot(self.model)
         if state.step_in_epoch == 0:  # what metrics hold then is validation's, over with, and may be infinite
             tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("metrics/")}
+        if isinstance(self._batches, Placed):
+            tensors |= self._batches.place()
         broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if broken:
             raise NotFinite(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite", state.step)

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,25 @@ class Job:
         """Split -> name and reason of the examples that are left out, as plain values for JSON."""
         return {name: [{"name": e.name, "reason": e.reason} for e in found] for name, found in self.unreadable.items()}
 
-    def training(self, start_step: int) -> Any:
-        """Return the batches of every remaining step of all epochs, from `start_step` on."""
-        batches = self._dataset("train", training=True, start_step=start_step)
-        return strategy.spread(self.strategy, batches, equal=True)
+    def training(self, start_step: int, saved: Mapping[str, np.ndarray] | None = None) -> Any:
+        """Return the batches of every remaining step of all epochs, from `start_step` on.
+
+        Args:
+            start_step: where to begin: a seek where examples are read by index, a walk where they are a stream.
+            saved: tensors of the checkpoint of that step. The place of a stream in them spares the walk; there is none
+                where several replicas share the batches, or TensorFlow cannot save it.
+        """
+        from kcnn.train.place import PREFIX, Placed, savable
+
+        stream = self.source.split("train").stream
+        if stream is None or self.strategy.num_replicas_in_sync > 1 or not savable(stream()):
+            batches = self._dataset("train", training=True, start_step=start_step)
+            return strategy.spread(self.strategy, batches, equal=True)
+        place = {name: tensor for name, tensor in (saved or {}).items() if name.startswith(PREFIX)}
+        placed = Placed(self._dataset("train", training=True, start_step=0), place)
+        if place and placed.fits():
+            return placed
+        return Placed(self._dataset("train", training=True, start_step=start_step))
 
     def endless(self) -> Any:
         """Return the training batches over and over."""
@@ -84,16 +99,12 @@ class Job:
 
         They are those of `kcnn.data.pipeline.training`, which the tasks of kcnn read by.
         """
-        import tensorflow as tf
+        from kcnn.data import pipeline
 
-        from kcnn.data import order
-
-        train, size = self.recipe.train, self.source.split("train").size
-        kept = np.setdiff1d(np.arange(size), [*self.bad["train"]])
-        epoch, first = divmod(step, self.steps_per_epoch)
-        positions = np.arange(first * train.batch_size, min((first + 1) * train.batch_size, len(kept)))
-        found = order.permutation(tf.constant(positions), seed=train.seed, epoch=tf.constant(epoch), size=len(kept))
-        examples: np.ndarray = kept[found.numpy()]
+        train, split, bad = self.recipe.train, self.source.split("train"), self.bad["train"]
+        kept = np.setdiff1d(np.arange(split.size), [*bad])
+        found = pipeline.trained_on(split.without(bad), step, batch_size=train.batch_size, seed=train.seed)
+        examples: np.ndarray = kept[found]
         return examples
 
     def element_spec(self) -> Any:

@@ -65,7 +65,7 @@ def train(
         _claim(run, recipe, resume, console)
         job = prepare(recipe, source, console)
         atomic.write_text(run.data_report, json.dumps({"left_out": job.left_out}, indent=2, ensure_ascii=False) + "\n")
-        state, metrics = _restored(run, job, console)
+        state, saved = _restored(run, job, console)
         if state.epoch > recipe.train.epochs:
             raise ConfigError(
                 f"{run.path} has trained {state.epoch} epochs already, more than train.epochs ({recipe.train.epochs}). "
@@ -81,10 +81,10 @@ def train(
             begin(job, console)
         while not (reason := state.finished(recipe.train)):
             try:
-                _fit(run, job, state, metrics, console)
-                state, metrics = _restored(run, job, console)
+                _fit(run, job, state, saved, console)
+                state, saved = _restored(run, job, console)
             except NotFinite as trouble:
-                job, state, metrics = _taken_back(run, job, state, trouble, console)
+                job, state, saved = _taken_back(run, job, state, trouble, console)
         _finish(run, job, state, console)
         console.note(f"{recipe.name}: {reason}; the trained model is in {run.path}")
     return run.path
@@ -108,7 +108,7 @@ def _claim(run: RunDir, recipe: Recipe, resume: bool, console: "Console") -> Non
 
 
 def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dict[str, "np.ndarray"]]:
-    """Bring the model to the newest checkpoint; return the state and, in mid-epoch, the sums of the metrics."""
+    """Bring the model to the newest checkpoint; return the state, and the tensors that `_fit` needs."""
     from kcnn.train.nan import slow
     from kcnn.train.state import State, restore
     from kcnn.train.strategy import build_metrics
@@ -122,10 +122,9 @@ def _restored(run: RunDir, job: "Job", console: "Console") -> tuple["State", dic
     rollbacks, dropped = saved.get("rollbacks", 0), saved.get("dropped", [])
     slow(job.model, rollbacks, held=rollbacks)
     state = State(job.steps_per_epoch, saved["step"], saved["seconds"], saved["history"], rollbacks, dropped)
-    if state.step_in_epoch == 0:
-        return state, {}
-    build_metrics(job.strategy, job.model, job.element_spec())
-    return state, {name: tensor for name, tensor in tensors.items() if name.startswith("metrics/")}
+    if state.step_in_epoch:
+        build_metrics(job.strategy, job.model, job.element_spec())
+    return state, {name: tensor for name, tensor in tensors.items() if name.startswith(("metrics/", "stream/"))}
 
 
 def _taken_back(
@@ -156,11 +155,11 @@ def _taken_back(
     if train.on_nan == "rollback" and state.rollbacks < ROLLBACKS:
         if saved and saved[0] == state.retried:
             checkpoint.give_up(run.checkpoints, saved[0])
-        job, before, metrics = back()
+        job, before, tensors = back()
         slow(job.model, state.rollbacks + 1, held=before.rollbacks)
         before.rollbacks, before.retried = state.rollbacks + 1, before.step
         console.warn(f"{where}{told} Going on from step {before.step} at 1/{2**before.rollbacks} of the learning rate.")
-        return job, before, metrics
+        return job, before, tensors
     checkpoint.take_up(run.checkpoints)
     saved = checkpoint.steps(run.checkpoints)
     kept = f"The checkpoint of step {saved[0]} is finite and kept." if saved else "No checkpoint was made yet."
@@ -207,8 +206,12 @@ def _introduce(run: RunDir, job: "Job", state: "State", console: "Console") -> N
     log_pictures(run.tensorboard, {"samples/train": picture}, step=0)
 
 
-def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray"], console: "Console") -> None:
-    """Train from `state` on: to the end of an epoch that was broken off, else to the end of training."""
+def _fit(run: RunDir, job: "Job", state: "State", saved: dict[str, "np.ndarray"], console: "Console") -> None:
+    """Train from `state` on: to the end of an epoch that was broken off, else to the end of training.
+
+    Args:
+        saved: of the checkpoint that the model was restored from: sums of the metrics, the place in a stream.
+    """
     from kcnn.train.callbacks import Averages, Keeper, TimeUp
     from kcnn.train.nan import NotFinite, guard
     from kcnn.train.progress import Progress
@@ -218,13 +221,15 @@ def _fit(run: RunDir, job: "Job", state: "State", metrics: dict[str, "np.ndarray
     recipe = job.recipe
     if recipe.train.on_nan == "skip":
         guard(run, job, state, console)
+    batches = job.training(state.step, saved)
+    metrics = {name: tensor for name, tensor in saved.items() if name.startswith("metrics/")}
     progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
     writing = checkpoint.Writer(run.checkpoints, console.warn if recipe.train.on_save_error == "warn" else None)
     with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp), writing as writer:
-        keeper = Keeper(run, recipe, state, data=job.fingerprint(), metrics=metrics, writer=writer, signals=signals)
+        keeper = Keeper(run, job, state, batches=batches, metrics=metrics, writer=writer, signals=signals)
         try:
             job.model.fit(
-                job.training(state.step),
+                batches,
                 steps_per_epoch=job.steps_per_epoch - state.step_in_epoch,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1 if state.step_in_epoch else recipe.train.epochs,

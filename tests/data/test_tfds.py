@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from kcnn.data import open_source, tfds
+from kcnn.data import open_source, pipeline, tfds
 from kcnn.errors import DataError, ResourceError, UnknownNameError
-from kcnn.recipe import Data
+from kcnn.recipe import Data, Preprocess
+from kcnn.train.place import savable
 
 package = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
 
@@ -109,6 +110,21 @@ def test_a_data_set_without_labels_is_explained():
         open_source("tfds:coco/2017")
 
 
-def test_a_data_set_beyond_memory_is_refused():
-    with pytest.raises(DataError, match="held in memory"):
-        tfds._check_memory("imagenet", 10**15)
+@pytest.mark.slow
+def test_a_data_set_beyond_memory_is_a_stream_of_the_same_examples(prepared, monkeypatch):
+    place, _ = prepared
+    held = open_source(Data(source=str(place), validation=0))
+    monkeypatch.setattr(tfds, "MEMORY_SHARE", 0.0)
+    streamed = open_source(Data(source=str(place), validation=0))
+    assert streamed.info == held.info
+    for name in ("train", "test"):
+        one, other = held.split(name), streamed.split(name)
+        assert other.stream is not None
+        assert other.arrays is None
+        assert one.labels.tolist() == other.labels.tolist()
+        for index in range(one.size):
+            image = one.read(np.int64(index))["image"].numpy()
+            assert np.array_equal(image, other.read(np.int64(index))["image"].numpy())
+        assert savable(other.stream())
+    batches = pipeline.training(streamed.split("train"), Preprocess(size=(8, 8)), batch_size=5, seed=0, epochs=2)
+    assert sorted(y for _, labels in batches for y in labels.numpy()) == [0] * 12 + [1] * 12

@@ -25,14 +25,21 @@ STOPS = (1, 37, 50, 51, 149)
 ITEMS, FAR, SKIPPED = 1_000_000, 900_000, 90_000
 CRITERION = (
     "stopped at steps 1, 37, 50, 51, 149 batches and end equal an unbroken run's; each item comes once an epoch; from "
-    f"step {FAR:,} of a source of {ITEMS:,} items the first step comes within 1.2 times a cold start"
+    f"step {FAR:,} of a source of {ITEMS:,} items the first step comes within 1.2 times a cold start; so "
+    "it is over a stream, whose place is saved"
 )
 
 
 def run(n: int, work: Path) -> Outcome:
-    """Stop at each step once; measure the start n / 4 times, at least thrice."""
+    """Stop at each step once, by index and over a stream; measure the start n / 4 times, at least thrice."""
     job.warm()
-    exact = dict(zip(STOPS, _stopped(work), strict=True))
+    exact = dict(zip(STOPS, _stopped(work / "index", job.source()), strict=True))
+    exact |= {
+        f"stream {stop}": same for stop, same in zip(STOPS, _stopped(work / "stream", _stream(work)), strict=True)
+    }
+    places = work / "places.json"
+    _child(lambda: _places(places), work)
+    place = _read(places)
     told = work / "batches.json"
     _child(lambda: _batches(told), work)
     batches = _read(told)
@@ -40,13 +47,20 @@ def run(n: int, work: Path) -> Outcome:
     ratio = starts["far"] / starts["cold"]
     return Outcome(
         criterion=CRITERION,
-        passed=all(exact.values()) and batches["equal"] == batches["compared"] and batches["once"] and ratio <= 1.2,
-        kcnn=f"{sum(exact.values())} of {len(exact)} ends identical, "
+        passed=all(exact.values())
+        and batches["equal"] == batches["compared"]
+        and batches["once"]
+        and ratio <= 1.2
+        and place["equal"]
+        and place["far"] <= 1.2 * place["cold"] + 0.1,
+        kcnn=f"{sum(exact.values())} of {len(exact)} ends identical (half over a stream), "
         f"{batches['equal']} of {batches['compared']} batches; each of 800 items once an epoch: {batches['once']}; "
-        f"first step after {starts['far']:.2f} s at {FAR:,}, {starts['cold']:.2f} s cold ({ratio:.2f})",
+        f"first step after {starts['far']:.2f} s at {FAR:,}, {starts['cold']:.2f} s cold ({ratio:.2f}); "
+        f"first batch of a stream after {place['far']:.2f} s at {SKIPPED:,}, {place['cold']:.2f} s cold, "
+        f"{place['walked']:.1f} s by reading up to it",
         baseline=f"tf.data skip, as HF Trainer resumes: {batches['skip']:.1f} s for {SKIPPED:,} steps, "
         f"so {batches['skip'] * FAR / SKIPPED:.0f} s for {FAR:,}",
-        figures={"exact": exact, "batches": batches, "starts": starts, "ratio": ratio},
+        figures={"exact": exact, "places": place, "batches": batches, "starts": starts, "ratio": ratio},
     )
 
 
@@ -61,15 +75,16 @@ def _child(action: Any, work: Path, expected: int = 0) -> None:
         raise RuntimeError(f"ended with {code}: {(work / 'log').read_text(encoding='utf-8')[-3000:]}")
 
 
-def _stopped(work: Path) -> Iterator[bool]:
+def _stopped(work: Path, data: Source) -> Iterator[bool]:
     """Yield for each stop whether the run that was stopped there ends as the unbroken one."""
-    _child(lambda: job.train(work / "whole"), work)
+    work.mkdir()
+    _child(lambda: job.train(work / "whole", data=data), work)
     expected = job.result(work / "whole")
     for stop in STOPS:
         folder = work / f"stop{stop}"
-        _child(lambda folder=folder, stop=stop: _stop_at(folder, stop), work, 128 + signal.SIGTERM)
+        _child(lambda folder=folder, stop=stop: _stop_at(folder, stop, data=data), work, 128 + signal.SIGTERM)
         at = checkpoint.newest(folder / "checkpoints", print)[1]["step"]
-        _child(lambda folder=folder: job.train(folder), work)
+        _child(lambda folder=folder: job.train(folder, data=data), work)
         same = at == stop and job.result(folder) == expected
         if not same:
             print(f"stop at {stop}: saved at {at}, {job.result(folder)} is not {expected}", flush=True)
@@ -88,6 +103,60 @@ def _stop_at(folder: Path, stop: int, **given: Any) -> int:
 
     Keeper.on_train_batch_end = stopping
     return job.train(folder, **given)
+
+
+def _stream(work: Path) -> Source:
+    """Return the job's data with its training images as a stream: PNG in a TFRecord file."""
+    from kcnn.data.stream import stream_split
+
+    usual, file = job.source(), work / "train.tfrecord"
+    train = usual.split("train")
+
+    def write() -> None:
+        import tensorflow as tf
+
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for image in train.arrays["image"]:
+                writer.write(tf.io.encode_png(image).numpy())
+
+    def stream() -> Any:
+        import tensorflow as tf
+
+        return tf.data.TFRecordDataset(str(file))
+
+    _child(write, work)
+    return Source(info=usual.info, splits={**usual.splits, "train": stream_split(stream, train.labels, "train")})
+
+
+def _places(told: Path) -> None:
+    """Take up a stream of a million items at its saved place, at its beginning, and by reading up to the place."""
+    import json
+
+    import tensorflow as tf
+
+    from kcnn.data import pipeline
+    from kcnn.data.stream import stream_split
+    from kcnn.train.place import Placed
+
+    job.repeatable()
+    record, labels = job.recipe().preprocess, np.arange(ITEMS, dtype=np.int32) % job.CLASSES
+    images = [tf.io.encode_png(np.full((job.SIZE, job.SIZE, 1), gray, np.uint8)).numpy() for gray in range(251)]
+    split = stream_split(
+        lambda: tf.data.Dataset.range(ITEMS).map(lambda i: tf.gather(tf.constant(images), i % 251)), labels, "virtual"
+    )
+
+    def taken(place: dict[str, np.ndarray] | None = None, start: int = 0) -> tuple[np.ndarray, float, Any]:
+        begun = time.monotonic()
+        batches = Placed(pipeline.training(split, record, batch_size=1, seed=0, epochs=1, start_step=start), place)
+        iterator = iter(batches)
+        return next(iterator)[0].numpy(), time.monotonic() - begun, (batches, iterator)
+
+    _, cold, _ = taken()
+    _, walked, (batches, iterator) = taken(start=SKIPPED)
+    place, expected = batches.place(), next(iterator)[0].numpy()
+    found, far, _ = taken(place)
+    facts = {"cold": cold, "far": far, "walked": walked, "equal": bool(np.array_equal(found, expected))}
+    told.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _batches(told: Path) -> None:

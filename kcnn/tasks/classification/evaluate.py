@@ -86,10 +86,8 @@ def _write_pictures(found: Findings, part: "Split", info: "Info", report: dict[s
 
 
 def _gallery(found: Findings, part: "Split", info: "Info", title: str) -> figures.Figure:
-    import tensorflow as tf
-
     worst = _hardest_first(found)[: figures.GRID_IMAGES]
-    images = [part.read(tf.constant(i, tf.int64))["image"].numpy() for i in worst]
+    images = [example["image"].numpy() for example in part.examples(worst)]
     captions = [f"predicted {_answer(found, i, info)}\ntrue {_truth(found, part, i, info)}" for i in worst]
     right = (found.answers[worst] == part.labels[worst]).reshape(len(worst), -1).all(axis=1)
     colours = [figures.GREEN if hit else figures.RED for hit in right]

@@ -60,8 +60,6 @@ def explain_worst(
 
     Returns: the picture's path.
     """
-    import tensorflow as tf
-
     from kcnn.data.preprocess import normalise, prepare
     from kcnn.explain import draw
 
@@ -70,7 +68,7 @@ def explain_worst(
         wanted = [row["example"] for _, row in zip(range(how.count), csv.DictReader(file), strict=False)]
     places = {part.names(index): index for index in range(part.size)}
     chosen = [places[name] for name in wanted]
-    images = [part.read(tf.constant(index, tf.int64))["image"] for index in chosen]
+    images = [example["image"] for example in part.examples(chosen)]
     pictures = np.stack([prepare(image, recipe.preprocess).numpy() for image in images])
     ready = normalise(pictures, recipe.preprocess).numpy()
     several = settings(recipe).multi_label
