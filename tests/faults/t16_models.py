@@ -48,11 +48,10 @@ def judge(
     counts = collections.Counter(verdict(one) for one in plain.values())
     inert = sum(one.code == 0 for one in seen.values())
     good = len(corpus) - len({words for words, _ in bad})
+    kinds = {words[:3] for words in corpus if words.startswith("K")}
     most = max(one.memory for one in seen.values()) >> 20
     slowest = max(one.seconds for one in seen.values())
-    told = (
-        f"{good} of {len(corpus)} files harmless by {len(opened)} doors ({len(seen) - inert} refused, {inert} inert), "
-    )
+    told = f"{good} of {len(corpus)} files ({len(kinds)} kinds K and {len(corpus) - len(kinds)} more) harmless by {len(opened)} doors ({len(seen) - inert} refused, {inert} inert), "
     told += f"at most {most} MiB and {slowest:.1f} s"
     if bad:
         told += "; " + ", ".join(f"{words[:4].rstrip(':')} {fault} by {door}" for (words, door), fault in bad.items())

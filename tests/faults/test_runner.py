@@ -114,8 +114,8 @@ def test_what_is_kept_goes_on_and_is_of_one_kcnn(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", runner.tests())
-def test_each_fault_with_a_small_n(name):
-    command = [sys.executable, "-m", "tests.faults", name, "--n", "1"]
+def test_each_fault(name):
+    command = [sys.executable, "-m", "tests.faults", name, "--n", "20"]
     done = subprocess.run(
         command, cwd=runner.ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ""}
     )
