@@ -51,7 +51,10 @@ def judge(
     kinds = {words[:3] for words in corpus if words.startswith("K")}
     most = max(one.memory for one in seen.values()) >> 20
     slowest = max(one.seconds for one in seen.values())
-    told = f"{good} of {len(corpus)} files ({len(kinds)} kinds K and {len(corpus) - len(kinds)} more) harmless by {len(opened)} doors ({len(seen) - inert} refused, {inert} inert), "
+    told = (
+        f"{good} of {len(corpus)} files ({len(kinds)} kinds of K01 to K28, {len(corpus) - len(kinds)} more) harmless "
+        f"by {len(opened)} doors ({len(seen) - inert} refused, {inert} inert), "
+    )
     told += f"at most {most} MiB and {slowest:.1f} s"
     if bad:
         told += "; " + ", ".join(f"{words[:4].rstrip(':')} {fault} by {door}" for (words, door), fault in bad.items())
@@ -64,7 +67,7 @@ def judge(
         baseline="load_model(safe_mode=True): " + ", ".join(f"{count} {what}" for what, count in counts.most_common()),
         figures={
             "files": len(corpus),
-            "numbered": len({words[:3] for words in corpus if words.startswith("K")}),
+            "numbered": len(kinds),
             "trials": len(seen),
             "bad": {f"{words} | {door}": fault for (words, door), fault in bad.items()},
             "largest_mib": most,
