@@ -7,9 +7,11 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kcnn.errors import KcnnError
 from kcnn.export import bundle
+from kcnn.models import MODELS
 from kcnn.recipe import Data, Export, Model, Preprocess, Recipe
 
 from . import job
@@ -19,8 +21,10 @@ from .outcome import Outcome
 
 CRITERION = (
     "after a kill, a full disk or a limit on file size every version that is there is whole, the older one among them; "
-    "errors are typed; the next export succeeds and leaves nothing half-written"
+    "errors are typed; the next export succeeds and leaves nothing half-written; an operation that LiteRT lacks is named "
+    "with its layer, data without a readable image too, and a network of open size is exported"
 )
+ODD, OPEN = "faults_odd", "faults_open"  # networks: with an operation that LiteRT lacks, of any image size
 
 
 def run(n: int, work: Path) -> Outcome:
@@ -59,14 +63,17 @@ def run(n: int, work: Path) -> Outcome:
     for kind, count in (("kill", n), ("ENOSPC", max(1, n // 4)), ("RLIMIT_FSIZE", max(1, n // 4))):
         rows = spread(count, lambda i, kind=kind: one(kind, i), work / kind)
         found[kind] = {key: sum(row[key] for row in rows) for key in rows[0]} | {"cases": count}
+    wrong = _oddities(root, work)
     theirs = _keras(min(max(1, n // 2), 50), work / "keras")
     bad = sum(row["partial"] + row["untyped"] for row in found.values())
     unclean = sum(row["unclean"] for row in found.values())
     words = ", ".join(f"{row['cases']} {name} ({row['published']} published)" for name, row in found.items())
     return Outcome(
         criterion=CRITERION,
-        passed=not bad and not unclean,
-        kcnn=f"{words}: {bad} partial or untyped, {unclean} left something behind after the next export",
+        passed=not bad and not unclean and not wrong,
+        kcnn=f"{words}: {bad} partial or untyped, {unclean} left something behind after the next export; "
+        f"{len(ODDITIES) - len(wrong)} of {len(ODDITIES)} as it should be: {', '.join(ODDITIES)}"
+        + (f" (not {', '.join(wrong)})" if wrong else ""),
         baseline=f"model.export over an older SavedModel: {theirs['lost']} of {theirs['cases']} kills left "
         "none that loads, or a mixture",
         figures={"kcnn": found, "keras": theirs},
@@ -79,7 +86,63 @@ def _quick(action: Callable[[], int | None], work: Path) -> None:
         raise RuntimeError(f"ended with {code}: {log.read_text(encoding='utf-8')[-3000:]}")
 
 
-def _make_run(folder: Path) -> None:
+def odd(name: str, *, num_classes: int, image_shape: tuple) -> Any:
+    """Return a network with a pooling for which LiteRT has no kernel."""
+    import keras
+    import tensorflow as tf
+
+    class OddPooling(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return tf.nn.max_pool_with_argmax(x, 2, 2, "VALID")[0]
+
+    inputs = keras.Input(image_shape)
+    x = OddPooling(name="odd")(keras.layers.Conv2D(4, 3, name="stem")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(keras.layers.GlobalAveragePooling2D()(x)), name=name)
+
+
+def sizeless(name: str, *, num_classes: int, image_shape: tuple) -> Any:
+    """Return a network that takes images of any size, whatever it is asked for."""
+    import keras
+
+    inputs = keras.Input((None, None, image_shape[-1]))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="stem")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(x), name=name)
+
+
+# what is wrong -> (network, source, words that the error must have; none where the export must succeed)
+ODDITIES: dict[str, tuple[str, str, str]] = {
+    "an operation without kernel": (ODD, "digits", "MaxPoolWithArgmax in layer 'odd'"),
+    "no readable calibration image": ("tiny_lenet5", "broken", "images can be read"),
+    "a network of open size": (OPEN, "digits", ""),
+}
+
+
+def _oddities(root: Path, work: Path) -> list[str]:
+    """Return which of `ODDITIES` went otherwise."""
+    for folder in ("a", "b"):
+        (work / "broken" / "train" / folder).mkdir(parents=True)
+        for i in range(10):
+            (work / "broken" / "train" / folder / f"{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    MODELS.add(ODD, f"{__name__}:odd")
+    MODELS.add(OPEN, f"{__name__}:sizeless")
+    wrong = []
+    for i, (words, (model, source, expected)) in enumerate(ODDITIES.items()):
+        run, own, log = work / f"odd{i}", work / f"own{i}", work / f"own{i}.log"
+        shutil.copytree(root, own)
+        data = str(work / source) if source == "broken" else source
+        _quick(lambda run=run, model=model, data=data: _make_run(run, model, data), work)
+        code = Child(lambda run=run, own=own: _export(run, own, ("fp32",)), log).finish()
+        told = log.read_text(encoding="utf-8")
+        home = own / "faults"
+        as_wished = code in (2, 3) and expected in told if expected else code == 0
+        versions = bundle.versions(home) == ([1, 2] if expected else [1, 2, 3])
+        if not (as_wished and versions and not _partial(home) and not list(home.glob("*.tmp-*"))):
+            wrong.append(words)
+            print(f"{words}: {code} {told[-1500:]}", flush=True)
+    return wrong
+
+
+def _make_run(folder: Path, model: str = "tiny_lenet5", source: str = "digits") -> None:
     """Write a finished run; its weights are random, for what matters here are files."""
     from kcnn.data import open_source
     from kcnn.tasks import TASKS
@@ -87,9 +150,9 @@ def _make_run(folder: Path) -> None:
 
     recipe = Recipe(
         name="faults",
-        data=Data(source="digits"),
+        data=Data(source=source),
         preprocess=Preprocess(size=(28, 28), channel_order="gray"),
-        model=Model(name="tiny_lenet5"),
+        model=Model(name=model),
         export=Export(formats=(), calibration=10, check_images=10, min_agreement=0.0),
     )
     task = TASKS.get(recipe.task)
