@@ -21,8 +21,8 @@ from .outcome import Outcome
 
 CRITERION = (
     "after a kill, a full disk or a limit on file size every version that is there is whole, the older one among them; "
-    "errors are typed; the next export succeeds and leaves nothing half-written; an operation that LiteRT lacks is named "
-    "with its layer, data without a readable image too, and a network of open size is exported"
+    "errors are typed; the next export succeeds and leaves nothing half-written; an operation that LiteRT lacks is "
+    "named with its layer, data without a readable image too, and a network of open size is exported"
 )
 ODD, OPEN = "faults_odd", "faults_open"  # networks: with an operation that LiteRT lacks, of any image size
 
