@@ -1,4 +1,7 @@
-"""Show a network layer by layer: output shape, parameters, multiply-adds, memory, receptive field."""
+"""Show a network layer by layer: output shape, parameters, multiply-adds, memory, receptive field.
+
+Of a SavedModel or a .tflite, a stranger's too, it lists the operations instead; nothing of it runs.
+"""
 
 import argparse
 import io
@@ -8,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import atomic
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, KcnnError
+from kcnn.errors import ConfigError, DataError, KcnnError
 
 if TYPE_CHECKING:
     from kcnn.ops.receptive_field import Field
 
 HELP = "layer table of a model, with parameters, multiply-adds, memory and receptive field"
+NO_KERNEL = "is not built into LiteRT"
 COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB", "field", "stride")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a name of `kcnn list models`")
+    parser.add_argument("model", metavar="MODEL", help="a name of `kcnn list models`; or a SavedModel or .tflite")
     parser.add_argument("--image_shape", metavar="H,W,C", help="input in pixels; default that of its paper")
     parser.add_argument("--num_classes", type=int, metavar="N", help="default the model's own")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -27,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Build the model at one input size and print its ledger."""
+    """Build the model at one input size and print its ledger; or list what an exported file consists of."""
+    if (path := Path(args.model)).suffix == ".tflite" or (path / "saved_model.pb").exists():
+        return _listed(path, args, console)
     from kcnn.models import build
     from kcnn.models.cards import usual_shape
 
@@ -81,6 +87,31 @@ def run(args: argparse.Namespace, console: Console) -> int:
     )
     if any(field and field.global_context for field in fields):
         console.line("+ after a field: values of the whole image come in too, through squeeze-excite or the like")
+    return 0
+
+
+def _listed(path: Path, args: argparse.Namespace, console: Console) -> int:
+    """Print the operations of a SavedModel or `.tflite`, then refuse what may not run, as opening it would."""
+    from kcnn.export import anatomy, operations
+
+    if not path.exists():
+        raise DataError(
+            f"there is no {path}; give a name of `kcnn list models`, a SavedModel folder or a .tflite file."
+        )
+    if path.is_dir():
+        rows = operations.list_operations(path)
+    else:
+        found = anatomy.anatomy(path)
+        alien = {op for op, _ in found.custom}
+        rows = {op: (count, NO_KERNEL if op in alien else "") for op, count in found.ops.items()}
+    if args.json:
+        console.json(
+            {"model": str(path), "operations": {op: {"count": n, "refused": why} for op, (n, why) in rows.items()}}
+        )
+    else:
+        cells = [(op, f"{count:,}", why) for op, (count, why) in rows.items()]
+        console.table(f"{path}, read without running it", ("operation", "count", "refused, since it"), cells)
+    operations.check_saved_model(path) if path.is_dir() else anatomy.check_built_in(path, "tflite")
     return 0
 
 

@@ -46,6 +46,28 @@ def check_saved_model(folder: Path) -> Counter[str]:
         ExportError: it is damaged; has an operation on files, network, processes or tables, or one that is not known
             here; an object that acts when it is loaded; numbers that are not in its files; or a link out of `folder`.
     """
+    graph, size = _graph(folder)
+    _check_objects(folder, graph.object_graph_def)
+    counts = _check_operations(folder, graph)
+    _check_constants(folder, graph, size)
+    _check_variables(folder)
+    return counts
+
+
+def list_operations(folder: Path) -> dict[str, tuple[int, str]]:
+    """Return operation -> (how often it occurs, why it is refused or "") of any SavedModel, harmless or not.
+
+    Raises:
+        ExportError: it is damaged, or not of TensorFlow 2.
+    """
+    graph, _ = _graph(folder)
+    library = {name for name, _ in _functions(graph)}
+    counts = Counter(node.op for _, nodes in _functions(graph) for node in nodes if node.op not in library)
+    return {op: (count, "" if op in SAVING else _objection(op)) for op, count in sorted(counts.items())}
+
+
+def _graph(folder: Path) -> tuple[Any, int]:
+    """Return the one graph of a SavedModel, and the bytes of its file."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -57,12 +79,7 @@ def check_saved_model(folder: Path) -> Counter[str]:
         raise ExportError(f"{folder / GRAPH} is damaged or was cut short ({error}); export the run again.") from error
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
         raise ExportError(f"{folder} is not a SavedModel of one graph with objects, as TensorFlow 2 writes it.")
-    graph = graphs[0]
-    _check_objects(folder, graph.object_graph_def)
-    counts = _check_operations(folder, graph)
-    _check_constants(folder, graph, len(content))
-    _check_variables(folder)
-    return counts
+    return graphs[0], len(content)
 
 
 def _functions(graph: Any) -> Iterator[tuple[str, Any]]:

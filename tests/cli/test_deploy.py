@@ -164,3 +164,15 @@ def test_declaring_the_verb_imports_no_tensorflow(verb):
     code = f"import kcnn.cli.{verb}, sys; print('tensorflow' in sys.modules, 'ai_edge_litert' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_operations_of_an_exported_bundle_are_listed(bundle, capsys):
+    assert kcnn(["summary", str(bundle / "1" / "saved_model"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["operations"]
+    assert found["DecodePng"]["count"] >= 1
+    assert {row["refused"] for row in found.values()} == {""}
+    assert kcnn(["summary", str(bundle / "1" / "model_fp32.tflite"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["operations"]
+    assert found["CONV_2D"]["refused"] == ""
+    assert kcnn(["summary", str(bundle / "1" / "model_fp32.tflite")]) == 0
+    assert "CONV_2D" in capsys.readouterr().out

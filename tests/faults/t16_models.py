@@ -105,7 +105,7 @@ def make(work: Path, trap: Trap) -> tuple[dict[str, Path], dict[str, Path]]:
     record = json.loads((work / "made.json").read_text())
     bundle, honest = Path(record["bundle"]), work / "honest" / "run"
     controls = {"predict": bundle, "evaluate": honest, "open_model": bundle / "model_fp32.tflite", "load_model": honest}
-    controls |= {"build": work / "honest.keras", "data": work / "honest.npz"}
+    controls |= {"build": work / "honest.keras", "data": work / "honest.npz", "summary": bundle / "saved_model"}
     return {words: Path(path) for words, path in record["corpus"].items()}, controls
 
 
@@ -124,6 +124,7 @@ def doors_of(image: Path) -> dict[str, Callable[[Path], int]]:
 
     return {
         "predict": lambda path: command(["predict", str(path), str(image)]),
+        "summary": lambda path: command(["summary", str(path)]),
         "evaluate": lambda path: command(["evaluate", str(path)]),
         "open_model": lambda path: attempt(lambda: answer(path)),
         "load_model": lambda path: attempt(lambda: load_model(path)),
