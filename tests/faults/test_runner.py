@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from faults import runner
+from faults import record, runner
 from faults.forks import spread
 
 pytestmark = pytest.mark.spread
@@ -28,10 +28,12 @@ def test_every_file_is_a_test_with_a_name_and_a_fault():
 
 
 def test_every_promise_names_its_test_and_every_test_its_promise():
-    said = (runner.ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition("## Record")[0]
-    rows = [line.rstrip("| ").rpartition("|")[2] for line in said.splitlines() if line.startswith("| ")][1:]
-    named = [re.findall(r"\bT\d+\b|tests/[\w/]+\.py", cell) for cell in rows]
+    said = (runner.ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition("<!-- end")[0]
+    rows = [line.split("|") for line in said.splitlines() if line.startswith("| ")][1:]
+    assert {len(cells) for cells in rows} == {8}  # promise, test, figure, baseline, n, date, between bars
+    named = [re.findall(r"\bT\d+\b|tests/[\w/]+\.py", cells[2]) for cells in rows]
     assert all(named), rows
+    assert all(cells[3].strip() for cells in rows), "a promise without a figure"
     everything = {name for names in named for name in names}
     files = {name for name in everything if name.endswith(".py")}
     assert everything - files == runner.tests().keys()
@@ -42,8 +44,12 @@ def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, ca
     rows = {"T1": row(test="T1"), "T7": row(test="T7", passed=False, kcnn="1 silent load", baseline="2 of 5 lost")}
     monkeypatch.setattr(runner, "run", lambda name, n, keep: rows[name] | {"n": n})
     document = tmp_path / "record.md"
+    table = "| promise | test | figure | usual | n | date |\n|---|---|---|---|---|---|\n"
+    table += (
+        "| never lost | T1 | old | | 1 | then |\n| no less | T1 | as above | | | |\n| found | T7, `a.py` | | | | |\n"
+    )
     document.write_text(
-        "Before\n<!-- written by python -m tests.faults --record -->\n<!-- end of the record -->\nAfter\n"
+        f"Before\n<!-- written by python -m tests.faults --record -->\n{table}<!-- end of the record -->\nAfter\n"
     )
     assert runner.main(["T7", "--n", "9", "--record", str(document)]) == 1
     capsys.readouterr()
@@ -51,8 +57,11 @@ def test_a_failure_is_the_exit_code_and_is_in_the_file(tmp_path, monkeypatch, ca
     assert "all 1 passed" in capsys.readouterr().out
     lines = document.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("Before", "After")
-    assert lines[4].startswith("| T1 | nothing | 3 of 3 |  | 4 |")
-    assert lines[5].startswith("| T7 | nothing | **failed**: 1 silent load | 2 of 5 lost | 9 |")
+    assert lines[4].startswith("| never lost | T1 | 3 of 3 |  | 4 |")
+    assert lines[5] == "| no less | T1 | as above | | | |"
+    assert lines[6].startswith("| found | T7, `a.py` | **failed**: 1 silent load | 2 of 5 lost | 9 |")
+    with pytest.raises(ValueError, match="no promise that names T9"):
+        record.write(document, [row(test="T9", n=1)], runner.surroundings())
     assert runner.main(["T1", "T7", "--n", "4", "--json", str(tmp_path / "out.json")]) == 1
     shown = capsys.readouterr().out
     assert "FAILED: 1 silent load" in shown
