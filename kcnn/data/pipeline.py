@@ -95,11 +95,19 @@ def evaluation(split: Split, record: Preprocess, batch_size: int, *, raw: bool =
     Returns: batches (float32, or uint8 with `raw`, (B, height, width, channels); targets as `read_batch` gives them).
     """
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        first = step * batch_size
-        images, targets = read_batch(split, record, tf.range(first, tf.minimum(first + batch_size, split.size)))
+    def finished(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return (images if raw else normalise(images, record)), targets
 
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        first = step * batch_size
+        indices = tf.range(first, tf.minimum(first + batch_size, split.size))
+        return finished(*read_batch(split, record, indices))
+
+    def streamed(indices: tf.Tensor, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return finished(*decode_batch(split, record, indices, contents))
+
+    if split.stream is not None:
+        return _parallel(split.stream().enumerate().batch(batch_size), streamed)
     return _parallel(tf.data.Dataset.range(steps_per_epoch(split.size, batch_size)), batch)
 
 

@@ -26,6 +26,7 @@ __all__ = ["BadExample", "Example", "Header", "check_budget", "check_header", "e
 MAX_THREADS = 16
 LARGE = 1 << 25  # pixels, about 100 MB as RGB: such images are decoded one at a time
 _CHUNK = 32  # files a thread takes at a time
+_WAVE = 8  # chunks of a stream that are looked at together; fewer examples than it keeps in memory
 _NAMED = 3  # offenders that an error names
 
 
@@ -102,12 +103,14 @@ def examine(split: Split, *, digests: bool = False, advance: Callable[[int], Non
     look = _array_look(split, digests) if split.arrays is not None else _encoded_look(split, digests)
     threads = min(MAX_THREADS, os.cpu_count() or 1) if split.arrays is None else 1
     chunks = [range(at, min(at + _CHUNK, split.size)) for at in range(0, split.size, _CHUNK)]
+    wave = max(1, len(chunks)) if split.stream is None else _WAVE  # so that no thread asks for what the others left behind
     pool = ThreadPoolExecutor(threads, thread_name_prefix="kcnn-examine")
     try:
-        for found in pool.map(lambda chunk: [look(index) for index in chunk], chunks):
-            if advance is not None:
-                advance(len(found))
-            yield from found
+        for at in range(0, len(chunks), wave):
+            for found in pool.map(lambda chunk: [look(index) for index in chunk], chunks[at : at + wave]):
+                if advance is not None:
+                    advance(len(found))
+                yield from found
     finally:
         pool.shutdown(cancel_futures=True)
 

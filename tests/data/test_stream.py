@@ -69,6 +69,9 @@ def test_reading_in_order_goes_through_the_stream_once(file):
     assert len(opened) == 1
     split.contents(0)
     assert len(opened) == 2
+    found = [i for x, _ in pipeline.evaluation(split, RECORD, stream.KEPT + 1) for i in values(x)]
+    assert found == list(range(SIZE))
+    assert len(opened) == 3
 
 
 def test_an_epoch_has_each_example_once_in_the_order_that_is_foretold(split):
