@@ -103,7 +103,8 @@ def examine(split: Split, *, digests: bool = False, advance: Callable[[int], Non
     look = _array_look(split, digests) if split.arrays is not None else _encoded_look(split, digests)
     threads = min(MAX_THREADS, os.cpu_count() or 1) if split.arrays is None else 1
     chunks = [range(at, min(at + _CHUNK, split.size)) for at in range(0, split.size, _CHUNK)]
-    wave = max(1, len(chunks)) if split.stream is None else _WAVE  # so that no thread asks for what the others left behind
+    # of a stream only so many at once, so that no thread asks for what the others left behind
+    wave = max(1, len(chunks)) if split.stream is None else _WAVE
     pool = ThreadPoolExecutor(threads, thread_name_prefix="kcnn-examine")
     try:
         for at in range(0, len(chunks), wave):
