@@ -66,3 +66,10 @@ def test_a_sheet_has_a_place_for_every_picture():
     assert len(figure.axes) == 6
     assert [len(axes.images) for axes in figure.axes] == [1, 1, 1, 1, 1, 0]
     assert draw.row([picture], ["x"]).axes[0].get_title() == "x"
+
+
+def test_rows_of_a_sheet_are_as_high_as_their_pictures():
+    flat, high = np.zeros((4, 8, 3), "uint8"), np.zeros((8, 4, 3), "uint8")
+    figure = draw.sheet([[flat], [high]], [["a"], ["b"]], ["one", "two"])
+    heights = figure.axes[0].get_gridspec().get_height_ratios()
+    assert heights[1] - heights[0] == pytest.approx(2.3 * (2 - 0.5))

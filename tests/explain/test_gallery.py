@@ -76,3 +76,14 @@ def test_the_page_stands_alone(tmp_path):
     assert "http" not in page
     assert page.count("<img") == 1 + 2 * 3 * 2  # kernels of the convolution; patches and inputs of 3 channels
     assert Image.open(tmp_path / "gallery.png").width > 400
+
+
+def test_a_poster_shows_inputs_beside_the_patches_where_there_are_some():
+    pictures = (planted() * 255).astype("uint8")
+    how = Ascent(steps=1, jitter=0, low=0, high=1)
+    widths = []
+    for ascent in (None, how):
+        one = gallery.exhibit(nets.blob_net(), pictures, "square", prepare=lambda batch: batch / 255, ascent=ascent)
+        assert bool(one.inputs) == bool(ascent)
+        widths.append(gallery.poster("A net", [one]).axes[0].images[0].get_array().shape[1])
+    assert widths[1] > 1.9 * widths[0]

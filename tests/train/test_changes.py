@@ -87,6 +87,15 @@ def test_each_change_is_told_with_old_and_new(begun, setting, verdict, old, new)
         assert told[0].startswith(f"going on with {key} {new} (was {old})")
 
 
+def test_many_refused_changes_are_counted_and_the_first_named(begun):
+    settings = ["train.batch_size=8", "train.seed=9", "train.optimizer=adamw", "model.num_classes=7",
+                "preprocess.scale=1.0", "config.dropout=0.5", "data.validation=0.2"]  # fmt: skip
+    with pytest.raises(ConfigError) as caught:
+        changes.compare_recipes(begun, recipes.override(toy.make_recipe(), settings), Lines())
+    assert str(caught.value).count(" was ") == changes.NAMED + 1  # and "was begun with"
+    assert f"; and {len(settings) - changes.NAMED} more." in str(caught.value)
+
+
 def test_a_lost_recipe_is_told(begun):
     console = Lines()
     begun.recipe.unlink()

@@ -181,6 +181,21 @@ def test_rollback_gives_up(tmp_path, run_task):
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [12, 10]  # the last two are kept
 
 
+@pytest.mark.slow
+def test_rollback_that_began_again_in_vain_keeps_what_was_learnt(tmp_path, run_task, monkeypatch):
+    """Back at the start it breaks before the first checkpoint comes again: the one given up is there in the end."""
+    give_up = checkpoint.give_up
+
+    def giving(folder, step):
+        give_up(folder, step)
+        monkeypatch.setattr(f"{__name__}.POISON", [3])
+
+    monkeypatch.setattr(checkpoint, "give_up", giving)
+    with pytest.raises(NotFinite, match=r"The checkpoint of step 10 is finite and kept"):
+        run_task("poisoned", tmp_path / "run", on_nan="rollback")
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [10]
+
+
 def test_a_validation_that_is_not_finite_is_logged_and_ends_nothing(tmp_path, run_task, monkeypatch):
     """Its sums lie in the same variables as training's, which are saved at the end of each epoch."""
     batches = toy.make_dataset

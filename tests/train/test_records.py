@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from kcnn.train.records import draw_curves, write_log
@@ -50,3 +51,13 @@ def test_one_epoch_is_visible_and_none_draws_nothing(tmp_path):
     assert count(pixels(tmp_path / "one.png"), (0x1F, 0x6F, 0xEB)) > 10
     draw_curves(tmp_path / "none.png", [], "run")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_the_learning_rate_is_drawn_from_zero(tmp_path, monkeypatch):
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **how: drawn.append(self) or save(self, *args, **how))
+    draw_curves(tmp_path / "curves.png", HISTORY, "run")
+    (figure,) = drawn
+    assert figure.axes[-1].get_title(loc="left") == "learning rate"
+    assert figure.axes[-1].get_ylim()[0] == 0
