@@ -3,10 +3,10 @@
     camvid      U-Net from scratch on CamVid: test mIoU, per class, every format of the bundle (an hour on two cores)
     camvid_lite DeepLabV3+ on EfficientNet-Lite0 with ImageNet's weights: the same (likewise)
     camvid_edge DeepLabV3+ MobileNetV2 from scratch: the same (likewise)
-    pets        U-Net on the pets' trimaps: the same (20 minutes)
-    shapes      the embedded recipe: the same (10 minutes)
-    unpooling   SegNet with and without remembered positions on the shapes, same seeds (20 minutes)
-    skips       FCN-32s, 16s and 8s of one narrow trunk on the shapes: boundary F-score (10 minutes)
+    pets        U-Net on the pets' trimaps: the same
+    shapes      the embedded recipe: the same
+    unpooling   SegNet with and without remembered positions on the shapes, same seeds
+    skips       FCN-32s, 16s and 8s of one narrow trunk on the shapes: boundary F-score
     window      the sliding window against its fully convolutional twin: seconds an image, answers equal (a minute)
     looks       a finished run (--run=FOLDER) by tiles, at several scales and mirrored
 
