@@ -102,10 +102,13 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_png(contents: tf.Tensor, bit_depth: int) -> tf.Tensor:
-    """At 16 bits TensorFlow gives 257 times the value of files that hold fewer, so one division serves them all."""
+    """At 16 bits TensorFlow gives 257 times the value of files that hold fewer, so one division serves them all.
+
+    In float64, since graphs multiply by 1 / 257 instead: so the float32 nearest to the quotient comes out either way.
+    """
     if bit_depth == 8:
         return tf.io.decode_png(contents, channels=3)
-    return tf.cast(tf.io.decode_png(contents, channels=3, dtype=tf.uint16), tf.float32) / 257
+    return tf.cast(tf.cast(tf.io.decode_png(contents, channels=3, dtype=tf.uint16), tf.float64) / 257, tf.float32)
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:

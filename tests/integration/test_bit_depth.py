@@ -82,7 +82,8 @@ def test_evaluation_batches_are_what_the_formats_take(bundle, folder):
     batches = [*load(str(folder), split="test", batch_size=20, preprocess=record)]
     images = (batches[0][0].numpy() * record.std + record.mean) / record.scale
     answers = open_model(bundle, format="fp32").predict(images.astype(np.float32))["probabilities"]
-    assert images.min() >= HIGH * 256 / 257 and images.max() <= (HIGH * 256 + 255) / 257
+    assert images.min() >= HIGH * 256 / 257
+    assert images.max() <= (HIGH * 256 + 255) / 257
     assert (answers.argmax(axis=1) == batches[0][1].numpy()).all()
 
 
