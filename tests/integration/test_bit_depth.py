@@ -1,6 +1,11 @@
 """16-bit images all the way: classes that differ in the low byte alone are learnt, and every format sees the same."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -94,3 +99,31 @@ def test_int8_is_left_out_of_all_formats_and_refused_by_name(bundle, capsys):
     run = bundle.parents[2] / "runs" / "deep"
     assert main.run(["export", str(run), "--formats=int8", "--output", str(bundle.parents[3])]) == 2
     assert "preprocess.bit_depth=16" in capsys.readouterr().err
+
+
+def test_the_card_runs_and_the_file_says_what_it_takes(bundle, folder, tmp_path):
+    code = re.search(r"```python\n(.*?)```", (bundle / "README.md").read_text(), re.DOTALL)[1]
+    for file in (*bundle.glob("*.tflite"), bundle / "labels.txt"):
+        os.symlink(file, tmp_path / file.name)
+        assert file.suffix != ".tflite" or b"float32 pixels 0..255" in file.read_bytes()
+    for name in ("dim", "lit"):
+        shutil.copy(folder / "test" / name / "0.png", tmp_path / "scan.png")
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == name
+
+
+def test_explain_sees_16_bits_and_attacks_are_refused(bundle, folder, tmp_path, capsys):
+    files = [str(folder / "test" / name / "0.png") for name in ("dim", "lit")]
+    assert main.run(["explain", str(bundle), *files, "--method=grad_cam", f"--output={tmp_path}", "--json"]) == 0
+    assert [answer["label"] for answer in json.loads(capsys.readouterr().out)] == ["dim", "lit"]
+    assert main.run(["attack", str(bundle), *files, f"--output={tmp_path / 'attack'}"]) == 2
+    assert "preprocess.bit_depth=16" in capsys.readouterr().err
+
+
+def test_a_run_keeps_its_depth(bundle, folder, capsys):
+    work = bundle.parents[2]
+    words = ["train", str(work / "recipe.py"), "--name=deep"]
+    words += [f"--runs={work / 'runs'}", f"--bundles={work / 'bundles'}"]
+    assert main.run([*words, "--bit_depth=16"]) == 0  # finished already
+    assert main.run(words) == 2
+    assert "preprocess.bit_depth" in capsys.readouterr().err
