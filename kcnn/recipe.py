@@ -23,6 +23,7 @@ __all__ = [
 
 LARGEST_SIDE = 16_384  # pixels; a wrong digit is likelier than such an image
 MOST = 1_000_000  # epochs, and examples a batch
+DTYPES = {8: "uint8", 16: "float32"}  # bits kept of a colour -> type of images 0..255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +34,11 @@ class Preprocess:
 
     Attributes:
         size: (height, width) of the model's input, in pixels.
-        scale: factor applied to uint8 pixels first.
+        scale: factor applied to pixels 0..255 first.
         mean, std: one number per channel, in units after `scale`.
         channel_order: "gray" (1 channel), "rgb" or "bgr" (3 channels).
         interpolation: "bilinear" (antialiased when shrinking) or "nearest".
+        bit_depth: 8, or 16 to keep all bits of 16-bit PNG files: pixels are then float32, 0..255 in steps of 1/257.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -45,6 +47,7 @@ class Preprocess:
     std: tuple[float, ...] = (0.5,)
     channel_order: Literal["gray", "rgb", "bgr"] = "rgb"
     interpolation: Literal["bilinear", "nearest"] = "bilinear"
+    bit_depth: Literal[8, 16] = 8
 
     def __post_init__(self) -> None:
         right = len(self.size) == 2 and min(self.size) >= 1 and max(self.size) <= LARGEST_SIDE
@@ -52,6 +55,7 @@ class Preprocess:
         orders, ways = ("gray", "rgb", "bgr"), ("bilinear", "nearest")
         check(self.channel_order in orders, f"preprocess.channel_order is {self.channel_order!r}, not one of {orders}.")
         check(self.interpolation in ways, f"preprocess.interpolation is {self.interpolation!r}, not one of {ways}.")
+        check(self.bit_depth in DTYPES, f"preprocess.bit_depth is {self.bit_depth!r} but must be one of {[*DTYPES]}.")
         check(self.scale > 0, f"preprocess.scale is {self.scale} but must be positive (1/255 or 1).")
         for name in ("mean", "std"):
             count = len(getattr(self, name))
@@ -71,6 +75,11 @@ class Preprocess:
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the model's input."""
         return (*self.size, self.channels)
+
+    @property
+    def dtype(self) -> str:
+        """Of prepared images: "uint8", or "float32" at 16 bits."""
+        return DTYPES[self.bit_depth]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +200,8 @@ class Export:
     """What a bundle holds.
 
     Attributes:
-        formats: LiteRT precisions, any of "fp32", "fp16", "dynamic", "int8".
+        formats: LiteRT precisions, any of "fp32", "fp16", "dynamic", "int8"; all of them means all that the model can
+            have, which is without "int8" where `preprocess.bit_depth` is 16.
         calibration: training images that fix the int8 ranges.
         check_images: test images on which every format is compared with Keras.
         min_agreement: share of equal top predictions below which a format is refused, 0..1.
@@ -232,6 +242,12 @@ class Recipe:
         check(
             re.fullmatch(r"\w[\w.+-]*", self.name) is not None,
             f"name is {self.name!r} but must be letters, digits, '_', '-', '.' and '+', as it names a folder.",
+        )
+        formats = self.export.formats
+        check(
+            self.preprocess.bit_depth == 8 or "int8" not in formats or formats == Export().formats,
+            f"export.formats is {','.join(formats)}, but int8 has 256 levels of pixels where preprocess.bit_depth=16 "
+            "keeps 65,536; leave int8 out.",
         )
 
 

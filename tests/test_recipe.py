@@ -148,3 +148,23 @@ def test_a_file_that_is_no_recipe(tmp_path, code, message):
     with pytest.raises(ConfigError) as caught:
         recipes.load(str(path))
     assert message in str(caught.value)
+
+
+def test_bit_depth_is_8_or_16_and_old_recipes_have_8():
+    deep = recipes.override(Recipe(name="scan"), ["preprocess.bit_depth=16"])
+    assert (deep.preprocess.bit_depth, deep.preprocess.dtype) == (16, "float32")
+    assert recipes.from_json(recipes.to_json(deep)) == deep
+    old = json.loads(recipes.to_json(Recipe(name="scan")))
+    assert old["preprocess"].pop("bit_depth") == 8
+    assert recipes.from_json(json.dumps(old)).preprocess.dtype == "uint8"
+    for change in ("preprocess.bit_depth=12", "preprocess.bit_depth=16.0", "preprocess.bit_depth=deep"):
+        with pytest.raises(ConfigError, match=r"preprocess\.bit_depth is .* must be one of 8, 16"):
+            recipes.override(Recipe(name="scan"), [change])
+    with pytest.raises(ConfigError, match="bit_depth is 12"):
+        Preprocess(bit_depth=12)
+
+
+def test_int8_by_name_does_not_go_with_16_bits():
+    assert "int8" in recipes.override(Recipe(name="scan"), ["preprocess.bit_depth=16"]).export.formats  # all, as far
+    with pytest.raises(ConfigError, match="leave int8 out"):
+        recipes.override(Recipe(name="scan"), ["preprocess.bit_depth=16", "export.formats=fp32,int8"])

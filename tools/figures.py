@@ -138,7 +138,7 @@ def ours(data: str, seed: int) -> float:
 
     keras.utils.set_random_seed(seed)
     recipe = recipes.override(recipes.load("fashion_mnist_lenet5"), [f"data.source={data}", f"train.seed={seed}"])
-    source, task = open_source(recipe.data), TASKS.get(recipe.task)
+    source, task = open_source(recipe.data, recipe.preprocess.bit_depth), TASKS.get(recipe.task)
     labels = source.split("train").labels
     steps = pipeline.steps_per_epoch(len(labels), recipe.train.batch_size)
     model = task.model(recipe, source.info)

@@ -164,8 +164,14 @@ class Victim:
 
         Raises:
             ShapeError: images of another size or number of channels, or labels of another length.
-            ConfigError: pixels outside 0..255, or labels or targets outside the classes or equal to each other.
+            ConfigError: pixels outside 0..255, or labels or targets outside the classes or equal to each other; or
+                `whole` where `preprocess` keeps 16 bits.
         """
+        if whole and self.preprocess.bit_depth == 16:
+            raise ConfigError(
+                "attacks round images to uint8, but preprocess.bit_depth=16 of this network keeps more than that; ask "
+                "Victim.aim for whole=False, which `kcnn attack` and the page cannot write as pictures."
+            )
         pixels = self._checked(images)
         labels = self.predict(pixels) if labels is None else self._ids("labels", labels, len(pixels))
         if target is not None:

@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--output", metavar="FOLDER", help="write report.html, with pictures, and report.json there; else nothing")
     add("--json", action="store_true", help="print the report as JSON instead of the summary")
+    add(
+        "--bit_depth", type=int, default=8, metavar="BITS", help="16 compares all bits of 16-bit PNG files (default: 8)"
+    )
     add("--max_bad_fraction", type=float, metavar="SHARE", help="of unreadable images allowed in training (0.01)")
 
 
@@ -38,7 +41,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     settings = Data(source=args.data, **budget)
     boxes = boxes_in(args.data)
     annotated = open_annotations(boxes) if boxes else None
-    source = annotated.source() if annotated else open_source(Data(source=args.data, validation=0.0))
+    opened = annotated.source() if annotated else open_source(Data(source=args.data, validation=0.0))
+    source = opened.at_depth(args.bit_depth)
 
     from kcnn.data.report import inspect
 

@@ -159,7 +159,7 @@ def open_network(name: str, weights: str | None) -> Opened:
 def explain(
     images: Sequence["np.ndarray"], opened: Opened, methods: Sequence[str], args: argparse.Namespace, target: int | None
 ) -> list[tuple[dict[str, Any], Any]]:
-    """Return (record, figure) of each uint8 image of the model's size."""
+    """Return (record, figure) of each image 0..255 of the model's size."""
     import numpy as np
 
     from kcnn.data.preprocess import normalise

@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="of unreadable images left out; short for --set data.max_bad_fraction=",
     )
+    add(
+        "--bit_depth",
+        metavar="BITS",
+        help="16 keeps all bits of 16-bit PNG files, 8 the high byte; short for --set preprocess.bit_depth=",
+    )
     add("--max_minutes", metavar="MINUTES", help="stop after this long; short for --set train.max_minutes=")
     add("--find_lr", action="store_true", help="try learning rates, draw the curve, suggest one, and train nothing")
     add("--no_export", action="store_true", help="stop after the evaluation")
@@ -151,6 +156,7 @@ def _short(args: argparse.Namespace) -> dict[str, str | None]:
     return {
         "data.source": args.data,
         "data.max_bad_fraction": args.max_bad_fraction,
+        "preprocess.bit_depth": args.bit_depth,
         "train.strategy": args.strategy,
         "train.max_minutes": args.max_minutes,
     }
@@ -182,7 +188,7 @@ def with_weights(recipe: "Recipe", weights: str) -> "Recipe":
     from kcnn import zoo
 
     found = zoo.find(recipe.model.name, weights)  # fetches them before any work
-    preprocess = found.preprocess or recipe.preprocess
+    preprocess = dataclasses.replace(found.preprocess or recipe.preprocess, bit_depth=recipe.preprocess.bit_depth)
     if found.trunk:
         preprocess = dataclasses.replace(preprocess, size=recipe.preprocess.size)
     return dataclasses.replace(recipe, preprocess=preprocess, model=dataclasses.replace(recipe.model, weights=weights))

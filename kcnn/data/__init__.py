@@ -6,6 +6,7 @@
 Importing this module imports no TensorFlow.
 """
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,14 @@ SOURCES = Registry(
 """Name -> function of no arguments that returns a `Source`. Beside names there are `tfds:NAME` and paths."""
 
 
-def open_source(spec: Data | str) -> Source:
+def open_source(spec: Data | str, bit_depth: int = 8) -> Source:
     """Open a data set.
 
     Args:
         spec: a `recipe.Data`, or its `source` alone: a name of `SOURCES`, `tfds:NAME`, `shapes:size=128,count=500`,
             or the path of a folder or file in any layout of `kcnn.data.layouts`. `masks:PATH` takes the masks of a
             folder that holds boxes or labels too.
+        bit_depth: 8, or 16 to keep all bits of 16-bit PNG files; images are then float32, 0..255 in steps of 1/257.
 
     Returns: the source, limited to `spec.limit` evenly spread examples of each split. Where it has no
         "validation" split, `spec.validation` of "train" becomes one: evenly spread over each class, the
@@ -52,6 +54,7 @@ def open_source(spec: Data | str) -> Source:
         UnknownNameError: neither a name nor a path.
         DataError: the path holds something else, with what was found; or labels do not fit.
         ResourceError: a data set or package that is not on this machine.
+        ConfigError: `bit_depth` is neither 8 nor 16.
     """
     from kcnn.data import hold_out, layouts
 
@@ -76,7 +79,7 @@ def open_source(spec: Data | str) -> Source:
         raise UnknownNameError("source", name, SOURCES.entries(), hint)
     else:
         source = layouts.open_path(name)
-    return hold_out.limited(hold_out.with_validation(source, spec.validation), spec.limit)
+    return hold_out.limited(hold_out.with_validation(source, spec.validation), spec.limit).at_depth(bit_depth)
 
 
 def load(  # noqa: PLR0913  (each is one an input pipeline has)
@@ -89,6 +92,7 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
     *,
     channels: int | None = None,
     preprocess: Preprocess | None = None,
+    bit_depth: int | None = None,
 ) -> "tf.data.Dataset":
     """Load one split as a plain, finite `tf.data.Dataset` of (images, labels) or (images, masks) for `model.fit`.
 
@@ -103,6 +107,7 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
         channels: 1 for gray, 3 for RGB; None keeps the source's, RGB where images differ.
         preprocess: size, channels and scale that pretrained weights expect, as `kcnn.preprocess` returns; in place of
             `image_size` and `channels`.
+        bit_depth: 16 keeps all bits of 16-bit PNG files, 8 their high byte; None is 8, or as `preprocess` says.
 
     Returns: batches of float32 (B, height, width, channels) in [0, 1], or as `preprocess` says, and int32 (B,) class
         ids; where the source has masks, uint8 (B, height, width) of class ids and 255 to ignore. An image that cannot
@@ -144,6 +149,8 @@ def load(  # noqa: PLR0913  (each is one an input pipeline has)
         std=(1.0,),
         channel_order="gray" if (channels or depth) == 1 else "rgb",
     )
+    if bit_depth is not None:
+        record = dataclasses.replace(record, bit_depth=bit_depth)
     if not (split == "train" if shuffle is None else shuffle):
         return pipeline.evaluation(chosen, record, batch_size)
 

@@ -1,12 +1,14 @@
 """Geometry and colour of training images, each a plain function of a batch and its keys.
 
 What happens to an example depends on its own key, hence on (seed, epoch, index), and not on the batch it falls
-into. Strength 0 is the identity. Images are uint8 (B, H, W, C), 0..255, and stay so.
+into. Strength 0 is the identity. Images are (B, H, W, C), 0..255: uint8, rounded wherever something is computed of
+them, or float32, which is never rounded; they stay what they are.
 """
 
 import tensorflow as tf
 
 from kcnn.data.order import Stream, uniform
+from kcnn.data.preprocess import to_pixels
 
 ERASED_AREA = (0.02, 0.33)  # of the image; Zhong 2020, section 4.2, with a smaller upper end
 ERASED_ASPECT = 0.3  # the rectangle's height / width lies between this and its inverse
@@ -16,10 +18,10 @@ def crop(images: tf.Tensor, keys: tf.Tensor, padding: int) -> tf.Tensor:
     """Shift each image by up to `padding` pixels both ways, mirroring what lies beyond the border.
 
     Args:
-        images: uint8 (B, H, W, C). keys: uint64 (B,), from `kcnn.data.order.keys`.
+        images: uint8 or float32 (B, H, W, C). keys: uint64 (B,), from `kcnn.data.order.keys`.
         padding: pixels, below H and W; every whole shift is as likely.
 
-    Returns: uint8 of the same shape. He 2015 (1512.03385), section 4.2, with mirrored in place of black borders.
+    Returns: the same shape and type. He 2015 (1512.03385), section 4.2, with mirrored in place of black borders.
     """
     if not padding:
         return images
@@ -55,7 +57,7 @@ def erase(images: tf.Tensor, keys: tf.Tensor, probability: float) -> tf.Tensor:
     sides = tf.stack([tf.sqrt(area * aspect), tf.sqrt(area / aspect)], axis=1)
     inside = rectangles(images, draws[:, 3:], sides) & (draws[:, 0] < probability)[:, None, None, None]
     mean = tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2), keepdims=True)
-    return tf.where(inside, tf.cast(tf.round(mean), images.dtype), images)
+    return tf.where(inside, to_pixels(mean, images.dtype), images)
 
 
 def rectangles(images: tf.Tensor, centres: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
@@ -86,7 +88,7 @@ def colour(images: tf.Tensor, keys: tf.Tensor, strength: float) -> tf.Tensor:
     brightness, contrast, saturation = (factors[:, i, None, None, None] for i in range(3))
     x = tf.cast(images, tf.float32) * brightness
     x = blend(tf.reduce_mean(luma(x), axis=(1, 2), keepdims=True), x, contrast)
-    return to_pixels(blend(luma(x), x, saturation))
+    return to_pixels(blend(luma(x), x, saturation), images.dtype)
 
 
 def luma(images: tf.Tensor) -> tf.Tensor:
@@ -99,11 +101,6 @@ def luma(images: tf.Tensor) -> tf.Tensor:
 def blend(other: tf.Tensor, images: tf.Tensor, factor: tf.Tensor | float) -> tf.Tensor:
     """Return `other` at factor 0, `images` at 1, and beyond `images` above 1."""
     return other + factor * (images - other)
-
-
-def to_pixels(images: tf.Tensor) -> tf.Tensor:
-    """Round float images to uint8, clipped to 0..255."""
-    return tf.cast(tf.clip_by_value(tf.round(images), 0, 255), tf.uint8)
 
 
 def _like(result: tf.Tensor, images: tf.Tensor) -> tf.Tensor:

@@ -6,38 +6,48 @@ What each kind of file becomes (the tests hold every line against Pillow):
 |---|---|
 | JPEG | 8 bits, sequential or progressive, Huffman or arithmetic; exact integer transform, equal to Pillow |
 | JPEG colours | gray is repeated; CMYK and YCCK become `(255-C)(255-K)/255` |
-| PNG | palette colours looked up; 1, 2 and 4 bit gray stretched to 0..255; of 16 bits the high byte; alpha dropped |
+| PNG | palette colours looked up; 1, 2 and 4 bit gray stretched to 0..255; alpha dropped |
+| 16-bit PNG | the high byte; with `bit_depth=16` the value / 257 as float32: 65,536 levels of 0..255, each distinct |
 | GIF | the first frame, as RGB, alone: what follows it is not looked at; transparent pixels become black |
 | BMP | 8 bit (palette looked up), 24 bit and 32 bit (any byte order, alpha dropped), uncompressed |
 | EXIF | orientation 1..8 of a JPEG's APP1 or a PNG's eXIf chunk is applied: the image stands upright |
 
 Gray from colour is `(19595 R + 38470 G + 7471 B + 32768) / 65536`, the ITU-R 601 luma (0.299, 0.587, 0.114) in
-the integers that Pillow uses, so gray pictures stay as they are.
+the integers that Pillow uses, so gray pictures stay as they are. Of float32 pixels it is not rounded.
+
+With `bit_depth=16` every other kind has the same pixels as without, as float32.
 """
+
+import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from kcnn.data.headers import can_hold
 from kcnn.errors import ConfigError
+from kcnn.recipe import DTYPES
 
 _ORIENTATION = 0x0112  # EXIF 2.3, table 3
 _LUMA = (19595, 38470, 7471)
 
 
-def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
+def decode(contents: tf.Tensor, channels: int = 3, bit_depth: int = 8) -> tf.Tensor:
     """Decode one JPEG, PNG, GIF or BMP file, upright.
 
     Args:
         contents: scalar string, the bytes of the file.
         channels: 3 for RGB, 1 for gray.
+        bit_depth: 8, or 16 to keep all bits of a 16-bit PNG.
 
-    Returns: uint8 (H, W, channels), 0..255.
+    Returns: (H, W, channels), 0..255: uint8, or float32 at 16 bits, where `rint(257 * pixel)` is the file's value.
 
     Raises:
-        ConfigError: `channels` is neither 1 nor 3.
+        ConfigError: `channels` is neither 1 nor 3, or `bit_depth` neither 8 nor 16.
         tf.errors.InvalidArgumentError: when run, on bytes that are no such image or stop too early.
     """
-    contents = tf.convert_to_tensor(contents)
+    if bit_depth not in DTYPES:
+        raise ConfigError(f"bit_depth is {bit_depth!r} but must be one of {[*DTYPES]}.")
+    contents, dtype = tf.convert_to_tensor(contents), DTYPES[bit_depth]
     start = _bytes(contents, 0, 4)
     kinds = [tf.reduce_all(start[: len(magic)] == list(magic)) for magic in (b"\xff\xd8\xff", b"\x89PNG", b"BM")]
     readers = (  # of -> (image, where its EXIF block starts, or 0); the first is for every other kind
@@ -46,18 +56,23 @@ def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
             tf.io.decode_jpeg(_plausible(contents), channels=3, dct_method="INTEGER_ACCURATE"),
             _jpeg_exif(contents),
         ),
-        lambda: (tf.io.decode_png(contents, channels=3), _png_exif(contents)),
+        lambda: (_decode_png(contents, bit_depth), _png_exif(contents)),
         lambda: (_decode_bmp(contents), tf.constant(0)),
     )
+
+    def as_dtype(reader: Callable[[], tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
+        image, tiff = reader()
+        return tf.cast(image, dtype), tiff
+
     kind = tf.reduce_sum(tf.cast(kinds, tf.int32) * (1, 2, 3))
-    image, tiff = tf.switch_case(kind, list(readers))
+    image, tiff = tf.switch_case(kind, [functools.partial(as_dtype, reader) for reader in readers])
     image = tf.cond(tiff > 0, lambda: upright(image, _orientation(contents, tiff)), lambda: image)
     image.set_shape((None, None, 3))
     return set_channels(image, channels)
 
 
 def set_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
-    """Turn uint8 (..., 1 or 3) into uint8 (..., channels): gray is repeated, colour becomes luma.
+    """Turn (..., 1 or 3) into (..., channels): gray is repeated, colour becomes luma; uint8 or float32 as it was.
 
     Raises:
         ConfigError: either count of channels is neither 1 nor 3.
@@ -68,6 +83,9 @@ def set_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
         return images
     if channels == 3:
         return tf.repeat(images, 3, axis=-1)
+    if images.dtype == tf.float32:  # in float64 the products are exact, so gray pictures stay as they are
+        exact = tf.reduce_sum(tf.cast(images, tf.float64) * _LUMA, axis=-1, keepdims=True)
+        return tf.cast(exact / 65536, tf.float32)
     luma = tf.reduce_sum(tf.cast(images, tf.int32) * _LUMA, axis=-1, keepdims=True)
     return tf.cast((luma + 32768) // 65536, tf.uint8)
 
@@ -81,6 +99,16 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     image = when((5, 6, 7, 8), lambda x: tf.transpose(x, (1, 0, 2)), image)
     image = when((2, 3, 6, 7), lambda x: tf.reverse(x, [1]), image)
     return when((3, 4, 7, 8), lambda x: tf.reverse(x, [0]), image)
+
+
+def _decode_png(contents: tf.Tensor, bit_depth: int) -> tf.Tensor:
+    """At 16 bits TensorFlow gives 257 times the value of files that hold fewer, so one division serves them all.
+
+    In float64, since graphs multiply by 1 / 257 instead: so the float32 nearest to the quotient comes out either way.
+    """
+    if bit_depth == 8:
+        return tf.io.decode_png(contents, channels=3)
+    return tf.cast(tf.cast(tf.io.decode_png(contents, channels=3, dtype=tf.uint16), tf.float64) / 257, tf.float32)
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """Geometry and colour of images together with their masks, each a plain function of a batch and its keys.
 
-As in `kcnn.data.augment`, what happens to an example depends on its own key alone. Images are uint8 (B, H, W, C),
-0..255, masks uint8 (B, H, W) of class ids; what comes in from outside is the image's mean colour and `IGNORE`.
+As in `kcnn.data.augment`, what happens to an example depends on its own key alone. Images are uint8 or float32
+(B, H, W, C), 0..255, and stay so, masks uint8 (B, H, W) of class ids; what comes in from outside is the image's mean
+colour and `IGNORE`.
 """
 
 import math
@@ -9,9 +10,9 @@ import math
 import tensorflow as tf
 
 from kcnn.data import augment
-from kcnn.data.augment import to_pixels
 from kcnn.data.masks import IGNORE
 from kcnn.data.order import Stream, uniform
+from kcnn.data.preprocess import to_pixels
 from kcnn.errors import ConfigError, ShapeError
 
 Pair = tuple[tf.Tensor, tf.Tensor]
@@ -69,8 +70,8 @@ def scale_crop(
     nothing = tf.zeros_like(factor)
     transforms = tf.stack([1 / factor, nothing, left, nothing, 1 / factor, above, nothing, nothing], axis=1)
     inside = rows[:, :, None] & columns[:, None, :]
-    moved = to_pixels(_sampled(tf.cast(images, tf.float32), transforms, size, "BILINEAR"))
-    mean = to_pixels(tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2), keepdims=True))
+    moved = to_pixels(_sampled(tf.cast(images, tf.float32), transforms, size, "BILINEAR"), images.dtype)
+    mean = to_pixels(tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2), keepdims=True), images.dtype)
     drawn = _sampled(masks[..., None], transforms, size, "NEAREST")[..., 0]
     return tf.where(inside[..., None], moved, mean), tf.where(inside, drawn, tf.constant(IGNORE, tf.uint8))
 

@@ -1,5 +1,6 @@
 """COCO's polygons and run lengths as one mask an image, painted when it is read."""
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,12 +66,12 @@ def _split(images: tuple[Annotated, ...]) -> Split:
     def drawn(index: np.ndarray, height: np.ndarray, width: np.ndarray) -> np.ndarray:
         return paint(images[int(index)], int(height), int(width))
 
-    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    def read(index: "tf.Tensor", bit_depth: int = 8) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from kcnn.data.decode import decode
 
-        image = decode(tf.io.read_file(tf.gather(list(files), index)))
+        image = decode(tf.io.read_file(tf.gather(list(files), index)), bit_depth=bit_depth)
         size = tf.shape(image)
         mask = tf.numpy_function(drawn, [index, size[0], size[1]], tf.uint8, stateful=False)
         return {"image": image, "mask": tf.ensure_shape(mask, (None, None))}
@@ -78,6 +79,7 @@ def _split(images: tuple[Annotated, ...]) -> Split:
     return Split(
         size=len(files),
         read=read,
+        deep=functools.partial(read, bit_depth=16),
         labels=np.zeros((len(files), 0), np.uint8),
         names=lambda index: files[index],
         files=files,

@@ -92,7 +92,8 @@ def evaluation(split: Split, record: Preprocess, batch_size: int, *, raw: bool =
         batch_size: examples a batch.
         raw: stop before normalisation.
 
-    Returns: batches (float32, or uint8 with `raw`, (B, height, width, channels); targets as `read_batch` gives them).
+    Returns: batches of images (B, height, width, channels), float32 or with `raw` of `record.dtype`, and targets as
+        `read_batch` gives them.
     """
 
     def finished(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -118,9 +119,11 @@ def read_batch(split: Split, record: Preprocess, indices: tf.Tensor) -> tuple[tf
         split, record: as `training`.
         indices: int64 (B,).
 
-    Returns: uint8 (B, height, width, channels) as `record` says, and what `split.target` names: labels (B, ...), or
-        masks uint8 (B, height, width) of class ids and `masks.IGNORE`, resized to the nearest pixel.
+    Returns: images (B, height, width, channels) and of the dtype that `record` says, and what `split.target` names:
+        labels (B, ...), or masks uint8 (B, height, width) of class ids and `masks.IGNORE`, resized to the nearest
+        pixel.
     """
+    split = split.at_depth(record.bit_depth)
     if split.arrays is not None:
         return _prepared(split.read(indices), split, record)
     label = tf.TensorSpec(split.labels.shape[1:], split.labels.dtype)
@@ -128,7 +131,7 @@ def read_batch(split: Split, record: Preprocess, indices: tf.Tensor) -> tuple[tf
     return tf.map_fn(
         lambda index: _prepared(split.read(index), split, record),
         indices,
-        fn_output_signature=(tf.TensorSpec(record.image_shape, tf.uint8), target),
+        fn_output_signature=(tf.TensorSpec(record.image_shape, record.dtype), target),
     )
 
 
@@ -136,12 +139,13 @@ def decode_batch(
     split: Split, record: Preprocess, indices: tf.Tensor, contents: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return what `read_batch` does for examples of a stream: `indices` int64 (B,), `contents` their images (B,)."""
+    split = split.at_depth(record.bit_depth)
     labels = tf.gather(split.labels, indices)
     label = tf.TensorSpec(labels.shape[1:], labels.dtype)
     return tf.map_fn(
-        lambda row: _prepared({"image": decode(row[0]), "label": row[1]}, split, record),
+        lambda row: _prepared({"image": decode(row[0], bit_depth=record.bit_depth), "label": row[1]}, split, record),
         (contents, labels),
-        fn_output_signature=(tf.TensorSpec(record.image_shape, tf.uint8), label),
+        fn_output_signature=(tf.TensorSpec(record.image_shape, record.dtype), label),
     )
 
 

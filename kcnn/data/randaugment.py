@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kcnn.data.augment import blend, luma, to_pixels
+from kcnn.data.augment import blend, luma
 from kcnn.data.order import Stream, uniform
+from kcnn.data.preprocess import to_pixels
+from kcnn.errors import ConfigError
 
 MOST = 10.0  # the magnitude at which an operation has its full strength
 GRAY = 128.0
@@ -27,9 +29,17 @@ def randaugment(images: tf.Tensor, keys: tf.Tensor, operations: int, magnitude: 
         magnitude: 0..10, a share of each operation's full strength.
 
     Returns: uint8 of the same shape.
+
+    Raises:
+        ConfigError: the images are not uint8: several operations are defined on 256 levels alone.
     """
     if not operations:
         return images
+    if images.dtype != tf.uint8:
+        raise ConfigError(
+            f"RandAugment works on the 256 levels of uint8 images but these are {images.dtype.name}; set "
+            "config.randaugment=0, or preprocess.bit_depth=8."
+        )
     draws = uniform(keys, Stream.RANDAUGMENT, (operations, 2))
 
     def one(inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

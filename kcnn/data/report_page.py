@@ -105,8 +105,10 @@ def thumbnail(image: np.ndarray) -> str:
 
 
 def _pictures(source: Source) -> Callable[[str, int], str]:
+    from kcnn.data.preprocess import shown
+
     readers = {name: pixels(split) for name, split in source.splits.items()}
-    return lambda split, index: thumbnail(readers[split](index))
+    return lambda split, index: thumbnail(shown(readers[split](index)))
 
 
 def _subtitle(report: dict[str, Any]) -> str:

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kcnn.errors import DataError, UnknownNameError
+from kcnn.errors import ConfigError, DataError, UnknownNameError
+from kcnn.recipe import DTYPES
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from kcnn.data.masks import Coding
+
+
+Read = Callable[["tf.Tensor"], dict[str, "tf.Tensor"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ class Split:
     Attributes:
         size: number of examples.
         read: scalar int64 index tensor -> example dict, as graph operations; "image" is uint8 (H, W, C), "mask"
-            uint8 (H, W) of class ids and `kcnn.data.masks.IGNORE`. AutoGraph is off.
+            uint8 (H, W) of class ids and `kcnn.data.masks.IGNORE`. AutoGraph is off. At 16 bits "image" is float32.
             An unreadable image or mask raises `tf.errors.InvalidArgumentError` when the graph runs.
         labels: int32 (size,) class ids, or uint8 (size, classes) when multi-label; known without decoding.
             uint8 (size, 0) where an image has no label, only a mask.
@@ -60,10 +64,13 @@ class Split:
         coding: how those files name classes; None without.
         stream: gives the encoded images (strings) in index order, where they can only be read so; None elsewhere.
             Training then reads them in that order, mixed in blocks; `read` and `contents` walk to the one asked for.
+        deep: as `read`, but keeps all bits of 16-bit files, "image" as `decode` gives it at 16 bits; None where no
+            image has more than 8. `at_depth` chooses between them.
+        bit_depth: of `read`, as `Preprocess` has it.
     """
 
     size: int
-    read: Callable[["tf.Tensor"], dict[str, "tf.Tensor"]]
+    read: Read
     labels: np.ndarray
     names: Callable[[int], str]
     files: tuple[str, ...] = ()
@@ -73,6 +80,32 @@ class Split:
     masks: tuple[str, ...] = ()
     coding: "Coding | None" = None
     stream: "Callable[[], tf.data.Dataset] | None" = None
+    deep: Read | None = None
+    bit_depth: int = 8
+
+    def at_depth(self, bits: int) -> "Split":
+        """Return the split whose `read` gives images of `bits`, 8 or 16; `arrays` stay what they are.
+
+        Raises:
+            ConfigError: `bits` is neither, or 8 where the split was brought to 16 already.
+        """
+        if bits == self.bit_depth:
+            return self
+        if bits not in DTYPES:
+            raise ConfigError(f"bit_depth is {bits!r} but must be one of {[*DTYPES]}.")
+        if bits < self.bit_depth:
+            raise ConfigError(
+                f"the images are read with {self.bit_depth} bits but {bits} are asked for; set preprocess.bit_depth="
+                f"{self.bit_depth}, or open the source with bit_depth={bits}."
+            )
+
+        def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+            import tensorflow as tf
+
+            example = (self.deep or self.read)(index)
+            return {**example, "image": tf.cast(example["image"], tf.float32)}
+
+        return replace(self, read=read, deep=None, bit_depth=bits)
 
     def examples(self, indices: Sequence[int]) -> "list[dict[str, tf.Tensor]]":
         """Return the examples at `indices`, in that order, reading each once and in index order."""
@@ -94,16 +127,20 @@ class Split:
             rows = tf.data.Dataset.zip(self.stream(), tf.data.Dataset.from_tensor_slices(kept))
             return rows.filter(lambda _, keep: keep).map(lambda content, _: content)
 
-        def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-            import tensorflow as tf
+        def chosen(read: Read) -> Read:
+            def among(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+                import tensorflow as tf
 
-            return self.read(tf.gather(indices, index))
+                return read(tf.gather(indices, index))
+
+            return among
 
         contents = self.contents
         return replace(
             self,
             size=len(indices),
-            read=read,
+            read=chosen(self.read),
+            deep=chosen(self.deep) if self.deep else None,
             labels=self.labels[indices],
             names=lambda index: self.names(int(indices[index])),
             files=tuple(self.files[i] for i in indices) if self.files else (),
@@ -138,6 +175,10 @@ class Source:
         if found.size == 0:
             raise DataError(f"{self.info.name}: split {name!r} has no example; there is nothing to read.")
         return found
+
+    def at_depth(self, bits: int) -> "Source":
+        """Return the source with every split at that depth; errors as `Split.at_depth`."""
+        return replace(self, splits={name: split.at_depth(bits) for name, split in self.splits.items()})
 
     @property
     def held_out(self) -> str:

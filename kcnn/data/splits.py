@@ -1,5 +1,6 @@
 """The kinds of split: arrays in memory, encoded images in memory, files, and files with masks."""
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,15 +32,16 @@ def encoded_split(contents: Sequence[bytes], labels: np.ndarray, name: str) -> S
     """Make a split of encoded images held in memory; example i is called `name[i]`."""
     tables = _Tables(contents=contents, label=labels)
 
-    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    def read(index: "tf.Tensor", bit_depth: int = 8) -> dict[str, "tf.Tensor"]:
         from kcnn.data.decode import decode
 
         row = tables.row(index)
-        return {"image": decode(row["contents"]), "label": row["label"]}
+        return {"image": decode(row["contents"], bit_depth=bit_depth), "label": row["label"]}
 
     return Split(
         size=len(contents),
         read=read,
+        deep=functools.partial(read, bit_depth=16),
         labels=labels,
         names=lambda index: f"{name}[{index}]",
         contents=lambda index: contents[index],
@@ -50,17 +52,18 @@ def file_split(files: Sequence[str], labels: np.ndarray) -> Split:
     """Make a split of one image file an example; it is called by its path."""
     tables = _Tables(path=[os.fsencode(file) for file in files], label=labels)
 
-    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    def read(index: "tf.Tensor", bit_depth: int = 8) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from kcnn.data.decode import decode
 
         row = tables.row(index)
-        return {"image": decode(tf.io.read_file(row["path"])), "label": row["label"]}
+        return {"image": decode(tf.io.read_file(row["path"]), bit_depth=bit_depth), "label": row["label"]}
 
     return Split(
         size=len(files),
         read=read,
+        deep=functools.partial(read, bit_depth=16),
         labels=labels,
         names=lambda index: printable(files[index]),
         files=tuple(files),
@@ -76,13 +79,14 @@ def mask_split(files: Sequence[str], masks: Sequence[str], coding: Coding) -> Sp
     """
     tables = _Tables(image=[os.fsencode(file) for file in files], mask=[os.fsencode(file) for file in masks])
 
-    def read(index: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    def read(index: "tf.Tensor", bit_depth: int = 8) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from kcnn.data.decode import decode
 
         row = tables.row(index)
-        image, mask = decode(tf.io.read_file(row["image"])), coding.read(tf.io.read_file(row["mask"]))
+        image = decode(tf.io.read_file(row["image"]), bit_depth=bit_depth)
+        mask = coding.read(tf.io.read_file(row["mask"]))
         sizes = tf.shape(image)[:2], tf.shape(mask)
         same = tf.debugging.Assert(tf.reduce_all(sizes[0] == sizes[1]), ["image and mask differ in size", *sizes])
         with tf.control_dependencies([same]):
@@ -91,6 +95,7 @@ def mask_split(files: Sequence[str], masks: Sequence[str], coding: Coding) -> Sp
     return Split(
         size=len(files),
         read=read,
+        deep=functools.partial(read, bit_depth=16),
         labels=np.zeros((len(files), 0), np.uint8),
         names=lambda index: printable(files[index]),
         files=tuple(files),

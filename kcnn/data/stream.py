@@ -1,5 +1,6 @@
 """Examples that can only be read one after another: a split of them, and batches in a mixed order."""
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -27,13 +28,15 @@ def stream_split(stream: Callable[[], tf.data.Dataset], labels: np.ndarray, name
     """
     walk = _Walk(stream)
 
-    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
+    def read(index: tf.Tensor, bit_depth: int = 8) -> dict[str, tf.Tensor]:
         content = tf.numpy_function(lambda i: walk.contents(int(i)), [index], tf.string)
-        return {"image": decode(tf.ensure_shape(content, ())), "label": tf.gather(labels, index)}
+        image = decode(tf.ensure_shape(content, ()), bit_depth=bit_depth)
+        return {"image": image, "label": tf.gather(labels, index)}
 
     return Split(
         size=len(labels),
         read=read,
+        deep=functools.partial(read, bit_depth=16),
         labels=labels,
         names=lambda index: f"{name}[{index}]",
         contents=walk.contents,

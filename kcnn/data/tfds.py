@@ -1,7 +1,7 @@
 """Data sets that tensorflow-datasets has prepared on this machine. Nothing is ever downloaded here.
 
-Examples are held in memory: as arrays where all images have one shape, else as encoded files. A data set that does not
-fit there is a stream: read in order, shard after shard.
+Examples are held in memory: as arrays where all images have one shape and 8 bits, else as encoded files. A data set
+that does not fit there is a stream: read in order, shard after shard.
 """
 
 import os
@@ -121,8 +121,9 @@ def _beyond_memory(size: int) -> bool:
 def _read(builder: Any, split: str, ours: str) -> Split:
     from kcnn.data.decode import decode
 
-    shape = builder.info.features["image"].shape
-    fixed, channels = None not in shape, 1 if shape[-1] == 1 else 3
+    feature = builder.info.features["image"]
+    fixed = None not in feature.shape and feature.np_dtype != np.uint16  # of 16 bits the files are kept
+    channels = 1 if feature.shape[-1] == 1 else 3
 
     @tf.autograph.experimental.do_not_convert
     def pair(row: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

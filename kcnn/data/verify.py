@@ -17,6 +17,7 @@ from kcnn.data.headers import Header, check_header, is_cut_short
 from kcnn.data.mask_check import count_pixels
 from kcnn.data.source import Split
 from kcnn.errors import DataError
+from kcnn.recipe import DTYPES
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -117,9 +118,12 @@ def examine(split: Split, *, digests: bool = False, advance: Callable[[int], Non
 
 
 def pixels(split: Split) -> Callable[[int], np.ndarray]:
-    """Return index -> uint8 (H, W, 1 or 3), as training sees it; unreadable images raise as `examine` catches."""
+    """Return index -> (H, W, 1 or 3), as training sees it: uint8, or float32 where `split` keeps 16 bits.
+
+    Unreadable images raise as `examine` catches.
+    """
     if split.arrays is not None:
-        return lambda index: split.arrays["image"][index]
+        return lambda index: split.arrays["image"][index].astype(DTYPES[split.bit_depth], copy=False)
     import tensorflow as tf
 
     decoded, contents = _decoder(split), split.contents
@@ -174,15 +178,17 @@ def _encoded_look(split: Split, digests: bool) -> Callable[[int], Example]:
 
 
 def _decoder(split: Split) -> Callable[["tf.Tensor"], "tf.Tensor"]:
-    """Return what training makes of an example: bytes, or an index, -> uint8 (H, W, C)."""
-    return _file_decoder() if split.contents is not None else _traced(lambda i: split.read(i)["image"], "int64")
+    """Return what training makes of an example: bytes, or an index, -> (H, W, C) as `Split.read` gives it."""
+    if split.contents is not None:
+        return _file_decoder(split.bit_depth)
+    return _traced(lambda i: split.read(i)["image"], "int64")
 
 
 @functools.cache
-def _file_decoder() -> Callable[["tf.Tensor"], "tf.Tensor"]:
+def _file_decoder(bits: int) -> Callable[["tf.Tensor"], "tf.Tensor"]:
     from kcnn.data.decode import decode
 
-    return _traced(decode, "string")
+    return _traced(functools.partial(decode, bit_depth=bits), "string")
 
 
 def _traced(read: Callable[["tf.Tensor"], "tf.Tensor"], dtype: str) -> Callable[["tf.Tensor"], "tf.Tensor"]:

@@ -33,7 +33,7 @@ def explain(
     Args:
         model: from preprocessed images to logits.
         record: how pixels reach it.
-        image: uint8 (H, W, C) of the model's size.
+        image: (H, W, C), 0..255, of the model's size.
         target: class id.
         method: of `kcnn.explain.methods.METHODS`.
         layer: for the methods that look at one; None or "" for the last with maps.

@@ -76,10 +76,10 @@ def up_to(model: Any, layer: Any, runner: "Runner") -> Callable[[np.ndarray], np
 
     from kcnn.data.preprocess import normalise
 
-    part = keras.Model(model.input, layer.output)
+    part, record = keras.Model(model.input, layer.output), runner.preprocess
 
-    @tf.function(input_signature=[tf.TensorSpec((1, *runner.preprocess.image_shape), tf.uint8)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((1, *record.image_shape), record.dtype)], autograph=False)
     def run(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(part(normalise(images, runner.preprocess), training=False), tf.float32)
+        return tf.cast(part(normalise(images, record), training=False), tf.float32)
 
     return lambda pixels: run(tf.constant(pixels[None])).numpy()[0]

@@ -82,6 +82,7 @@ def benchmark(
     examples = _examples(recipe, info, images, warn)
     truth = _reported(folder) if examples is None else _compared(opened, signature, examples)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *recipe.preprocess.image_shape), np.uint8)
+    pixels = pixels.astype(recipe.preprocess.dtype)
     image = pixels if examples is None else examples["image"][:1]
     calls = {key: (lambda runner=runner: runner.predict(image)) for key, runner in opened.items()}
     calls["keras", ALL] = lambda: model.predict(normalise(tf.constant(image), recipe.preprocess), verbose=0)

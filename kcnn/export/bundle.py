@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata as packages
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,11 +81,12 @@ def export(
 
     Raises:
         CheckpointError, DataError: as `open_run`.
+        ConfigError: int8 is asked for by name where 16 bits of each pixel are kept.
         ExportError: a layer has no LiteRT built-in, or a format disagrees with Keras; both are named.
         ResourceError: no room on the disk, or another export took the version number.
     """
     trained = open_run(run)
-    options = options or trained.recipe.export
+    options = _possible(options or trained.recipe.export, trained.recipe, note)
     name = trained.recipe.name
     with publish(Path(root), name) as (folder, version):
         runners = _write_formats(trained, folder, options, note)
@@ -136,6 +137,14 @@ def verify(folder: Path) -> dict[str, Any]:
         if not file.is_file() or _sha256(file) != entry["sha256"]:
             raise ExportError(f"{file} is missing or was changed after its export; export the run again.")
     return manifest
+
+
+def _possible(options: Export, recipe: Recipe, note: Note) -> Export:
+    """Return `options` without the int8 of "all formats" where 16 bits of each pixel are kept."""
+    if recipe.preprocess.bit_depth == 8 or options.formats != Export().formats:
+        return options
+    note("export: int8 is left out, since it has 256 levels of pixels and preprocess.bit_depth=16 keeps 65,536")
+    return replace(options, formats=tuple(name for name in options.formats if name != "int8"))
 
 
 def _write_formats(trained: Trained, folder: Path, options: Export, note: Note) -> dict[str, Runner]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from kcnn.export.facts import Facts
-from kcnn.recipe import Recipe
+from kcnn.recipe import Preprocess, Recipe
 
 if TYPE_CHECKING:
     from kcnn.tasks.task import Signature
@@ -23,11 +23,11 @@ def model_card(recipe: Recipe, facts: Facts, report: dict[str, Any], signature: 
     """Return the README.md of a bundle, whose report.json is `report`; `signature` is the task's for `recipe`."""
     shown = ", ".join(facts.labels[:SHOWN_LABELS])
     more = f" and {len(facts.labels) - SHOWN_LABELS} more" if len(facts.labels) > SHOWN_LABELS else ""
-    height, width, channels = facts.preprocess.image_shape
+    (height, width, channels), dtype = facts.preprocess.image_shape, facts.preprocess.dtype
     return f"""# {recipe.name}, version {report["version"]}
 
 `{recipe.model.name}` for {recipe.task} of {len(facts.labels)} classes: {shown}{more} (`labels.txt`).
-It takes one {"gray" if channels == 1 else "RGB"} image of {width}x{height} pixels as uint8 0..255, resized with an
+It takes one {"gray" if channels == 1 else "RGB"} image of {width}x{height} pixels as {dtype} 0..255, resized with an
 antialiased bilinear filter; normalisation is part of every file. `saved_model/` resizes and decodes by itself.
 It gives {signature.gives}
 
@@ -97,15 +97,26 @@ def _example(facts: Facts, report: dict[str, Any], usage: str) -> str:
     if not files:
         return "`tf.saved_model.load('saved_model').signatures['serve_bytes'](contents=tf.constant([file_bytes]))`"
     smallest = min(files, key=lambda name: report["formats"][name]["bytes"])
-    height, width, channels = facts.preprocess.image_shape
+    shape = ", ".join(map(str, facts.preprocess.image_shape))
     return f"""```python
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 model = Interpreter("model_{smallest}.tflite")
 model.allocate_tensors()
-image = Image.open("photo.jpg").convert("{"L" if channels == 1 else "RGB"}").resize(({width}, {height}), 2)  # bilinear
-model.set_tensor(model.get_input_details()[0]["index"], np.uint8(image).reshape(1, {height}, {width}, {channels}))
+{_opened(facts.preprocess)}
+model.set_tensor(model.get_input_details()[0]["index"], np.{facts.preprocess.dtype}(image).reshape(1, {shape}))
 model.invoke()
 {usage}
 ```"""
+
+
+def _opened(record: Preprocess) -> str:
+    """Return Python that opens an image as the model takes it."""
+    height, width, channels = record.image_shape
+    if record.bit_depth == 16 and channels == 1:
+        opened = f'Image.open("scan.png").convert("F").resize(({width}, {height}), 2)'
+        return f"image = np.asarray({opened}) / 257  # bilinear; of an 8-bit file without the division"
+    comment = "bilinear" if record.bit_depth == 8 else "bilinear; 8 bits: of an array of 16 give value / 257"
+    mode = "L" if channels == 1 else "RGB"
+    return f'image = Image.open("photo.jpg").convert("{mode}").resize(({width}, {height}), 2)  # {comment}'

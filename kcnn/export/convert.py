@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-PIXELS, VALUES = "pixels", "values"  # signatures of the SavedModel: uint8 images; the same numbers as float32
+PIXELS, VALUES = "pixels", "values"  # signatures of the SavedModel: images as prepared; the same numbers as float32
 
 
 def convert(saved_model: str, precision: str, calibration: np.ndarray) -> bytes:

@@ -23,7 +23,7 @@ class Facts:
     Attributes:
         name: of the run, and of the bundle.
         task: registered name, which knows how to decode and draw the outputs.
-        preprocess: how pixels reach the model; the resized uint8 image is what goes in.
+        preprocess: how pixels reach the model; the resized image of its `dtype` is what goes in.
         labels: class names, position = id.
         multi_label: every class is answered by itself.
         licence: of the data the model was trained on.

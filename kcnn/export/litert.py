@@ -16,7 +16,7 @@ import tensorflow as tf
 import kcnn
 from kcnn import atomic
 from kcnn.data.preprocess import normalise
-from kcnn.errors import ExportError
+from kcnn.errors import ConfigError, ExportError
 from kcnn.export.anatomy import check_built_in, no_built_in
 from kcnn.export.convert import PIXELS, VALUES
 from kcnn.export.saved_model import finished, write_endpoints
@@ -34,23 +34,30 @@ def convert(
 ) -> dict[str, Path]:
     """Write `model_<format>.tflite` for every format into `folder`.
 
-    Each takes one resized uint8 image (1, H, W, C) and gives the outputs of `signature`; normalisation is inside.
-    The batch is fixed at one: it is what a camera gives, and every delegate wants static shapes.
+    Each takes one resized image (1, H, W, C) of `record.dtype` and gives the outputs of `signature`; normalisation is
+    inside. The batch is fixed at one: it is what a camera gives, and every delegate wants static shapes.
 
     Args:
         model: from normalised (N, H, W, C) float images to raw outputs.
         record: the model's preprocessing.
         signature: of the task; `finish` becomes part of the graph.
         formats: any of "fp32", "fp16", "dynamic", "int8".
-        calibration: uint8 (N, H, W, C), N >= 1, resized images that fix the ranges of "int8".
+        calibration: (N, H, W, C) of `record.dtype`, N >= 1, resized images that fix the ranges of "int8".
         folder: exists.
 
     Returns: format -> file.
 
     Raises:
+        ConfigError: "int8" of a model that keeps 16 bits.
         ExportError: an operation has no LiteRT built-in; the message names the format, the operation and the layer.
         OSError: no space left for the files.
     """
+    if record.bit_depth == 16 and "int8" in formats:
+        others = ",".join(name for name in formats if name != "int8") or "fp32"
+        raise ConfigError(
+            "model_int8.tflite has 256 levels of pixels where preprocess.bit_depth=16 keeps 65,536; leave int8 out: "
+            f"--formats={others} of `kcnn export`, or --set export.formats={others} of `kcnn train`."
+        )
     shape = (1, *record.image_shape)
 
     def outputs(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -58,7 +65,7 @@ def convert(
 
     with tempfile.TemporaryDirectory(dir=folder, prefix="convert-") as work:
         endpoints = {
-            PIXELS: (outputs, tf.TensorSpec(shape, tf.uint8, name="images")),
+            PIXELS: (outputs, tf.TensorSpec(shape, record.dtype, name="images")),
             VALUES: (outputs, tf.TensorSpec(shape, tf.float32, name="images")),
         }
         write_endpoints(model, endpoints, Path(work) / "saved_model")

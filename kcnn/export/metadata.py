@@ -123,10 +123,11 @@ def describe(facts: Facts, outputs: list[Table]) -> Table:
     """Return the metadata of a model with one image input and the given output tensors."""
     record = facts.preprocess
     height, width = record.size
+    pixels = "pixels 0..255" if record.bit_depth == 8 else "float32 pixels 0..255, of 16-bit files value / 257"
     image = table(
         "TensorMetadata",
         name="image",
-        description=f"{width}x{height} image, pixels 0..255; normalisation is part of the model",
+        description=f"{width}x{height} image, {pixels}; normalisation is part of the model",
         content=table(
             "Content",
             content_properties_type=Byte(IMAGE),

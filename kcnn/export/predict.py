@@ -25,7 +25,8 @@ BATCH = 16
 class Prediction:
     """The answer for one file: `values` as the task decodes them, or `error`, one line.
 
-    `image` is the picture itself, uint8 (H, W, 3), upright.
+    `image` is the picture itself, uint8 (H, W, 3), upright; float32 of that range from the `reader` of a model that
+    keeps 16 bits.
     """
 
     file: str
@@ -57,6 +58,8 @@ def predict_files(runner: Runner, task: "Task", files: Iterable[str]) -> Iterato
         task: that of `runner.facts`.
         files: paths; JPEG, PNG, GIF or BMP.
     """
+    from kcnn.data.preprocess import shown
+
     read, names = reader(runner), iter(files)
     answer = _resized(runner) if task.whole is None else _whole(runner, task)
     while batch := list(itertools.islice(names, BATCH if task.whole is None else 1)):
@@ -71,7 +74,7 @@ def predict_files(runner: Runner, task: "Task", files: Iterable[str]) -> Iterato
                 yield Prediction(prediction.file, error="the model's answer is not finite; train or export it again")
                 continue
             values = task.decode(one, runner.facts.info, prediction.image.shape[:2])
-            yield Prediction(prediction.file, values, None, prediction.image)
+            yield Prediction(prediction.file, values, None, shown(prediction.image))
 
 
 Images = list[tuple[np.ndarray, np.ndarray]]  # as they are, and resized
@@ -112,7 +115,7 @@ def reader(runner: Runner) -> Callable[[str], tuple[Prediction, np.ndarray | Non
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     def pixels(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = decode(contents, 3)
+        image = decode(contents, 3, record.bit_depth)
         return image, prepare(image, record)
 
     def read(name: str) -> tuple[Prediction, np.ndarray | None]:

@@ -28,7 +28,7 @@ FORMATS = ("keras", SAVED_MODEL, *LITERT)
 
 @dataclass(frozen=True)
 class Runner:
-    """A model that takes resized uint8 images and gives named arrays.
+    """A model that takes resized images 0..255 and gives named arrays.
 
     Attributes:
         path: file or folder it was opened from.
@@ -59,7 +59,8 @@ class Runner:
         """Run a batch.
 
         Args:
-            images: uint8 (N, H, W, C) of `preprocess.image_shape`, RGB or gray, N >= 1.
+            images: uint8 (N, H, W, C) of `preprocess.image_shape`, RGB or gray, N >= 1; of a model that keeps 16 bits
+                float32 0..255 too.
 
         Returns: output name -> array (N, ...), float32 or class ids; quantised outputs are scaled back.
 
@@ -67,15 +68,15 @@ class Runner:
             ShapeError: `images` has another shape or type.
         """
         images = np.asarray(images)
-        wanted = self.preprocess.image_shape
-        if images.dtype != np.uint8 or images.shape[1:] != wanted or len(images) == 0:
+        wanted, dtype = self.preprocess.image_shape, self.preprocess.dtype
+        if images.dtype not in (np.uint8, dtype) or images.shape[1:] != wanted or len(images) == 0:
             raise ShapeError(
-                f"images are {images.dtype} {images.shape} but must be uint8 (N, {', '.join(map(str, wanted))}), "
+                f"images are {images.dtype} {images.shape} but must be {dtype} (N, {', '.join(map(str, wanted))}), "
                 "N >= 1; resize them with kcnn.data.preprocess.prepare.",
-                expected=("uint8", (None, *wanted)),
+                expected=(dtype, (None, *wanted)),
                 actual=(str(images.dtype), images.shape),
             )
-        return self._call(images)
+        return self._call(images.astype(dtype, copy=False))
 
 
 def open_model(path: Path | str, *, format: str | None = None, threads: int | None = None) -> Runner:
@@ -186,9 +187,11 @@ def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
     from kcnn.data.preprocess import normalise
     from kcnn.export.saved_model import finished
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *facts.preprocess.image_shape), tf.uint8)], autograph=False)
+    record = facts.preprocess
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *record.image_shape), record.dtype)], autograph=False)
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return finished(model, signature, normalise(images, facts.preprocess))
+        return finished(model, signature, normalise(images, record))
 
     return Runner(
         path=folder,
@@ -196,7 +199,7 @@ def of_keras(folder: Path, model: Any, facts: Facts, signature: Any) -> Runner:
         facts=facts,
         outputs=tuple(signature.outputs),
         _call=lambda images: _in_batches(run, images),
-        raw=raw_outputs(model, facts.preprocess),
+        raw=raw_outputs(model, record),
     )
 
 
@@ -240,7 +243,7 @@ def _in_batches(function: Callable[[Any], dict[str, Any]], images: np.ndarray) -
 
 
 def open_litert(file: Path, threads: int | None = None, format: str = "tflite") -> Runner:
-    """Open a `.tflite` that takes one uint8 image (1, H, W, C).
+    """Open a `.tflite` that takes one uint8 image (1, H, W, C), or a float32 one of 0..255 where its record says so.
 
     One that kcnn did not write runs too: its outputs are taken for class scores, named 0, 1, 2 ...
 
@@ -282,15 +285,18 @@ def _dequantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
 def _litert_facts(file: Path, inputs: list[dict], outputs: list[dict]) -> Facts:
     """Return the record inside the file, or what can be told from the tensors of a stranger's."""
     shape = tuple(int(size) for size in inputs[0]["shape"])
-    if len(inputs) != 1 or inputs[0]["dtype"] != np.uint8 or len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
+    text = flatbuffer.appended_files(file).get(facts_file.FILE)
+    known = None if text is None else facts_file.from_json(text, f"{facts_file.FILE} in {file}")
+    dtype = "uint8" if known is None else known.preprocess.dtype
+    image = len(shape) == 4 and shape[0] == 1 and shape[3] in (1, 3)
+    if len(inputs) != 1 or inputs[0]["dtype"] != np.dtype(dtype) or not image:
         raise ExportError(
             f"{file} takes {len(inputs)} input(s), the first {np.dtype(inputs[0]['dtype']).name} {shape}, "
-            "but kcnn runs models of one uint8 image (1, H, W, 1 or 3), as `kcnn export` writes them. Use LiteRT's "
+            f"but kcnn runs models of one {dtype} image (1, H, W, 1 or 3), as `kcnn export` writes them. Use LiteRT's "
             "interpreter for others."
         )
-    text = flatbuffer.appended_files(file).get(facts_file.FILE)
-    if text is not None:
-        return facts_file.from_json(text, f"{facts_file.FILE} in {file}")
+    if known is not None:
+        return known
     if facts_file.FILE.encode() in file.read_bytes():  # the metadata names it, so it was there once
         raise ExportError(f"{flatbuffer.broken(file)} The archive of labels behind the model is missing.")
     scores = tuple(int(size) for size in outputs[0]["shape"])

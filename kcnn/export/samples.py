@@ -1,4 +1,4 @@
-"""A few examples of a split, spread evenly, as the resized uint8 images that every format takes."""
+"""A few examples of a split, spread evenly, as the resized images that every format takes."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +14,13 @@ def sample(split: Split, record: Preprocess, count: int) -> dict[str, np.ndarray
 
     Splits are often sorted by class; even steps see every class. Unreadable images are left out.
 
-    Returns: stacked arrays; "image" is uint8 (N, H, W, C) as `record` says, `split.target` (N,) labels and the like, or
+    Returns: stacked arrays; "image" is (N, H, W, C) as `record` says, `split.target` (N,) labels and the like, or
         masks of that size.
 
     Raises:
         DataError: no image of the sample can be read.
     """
+    split = split.at_depth(record.bit_depth)
     indices = np.unique(np.linspace(0, split.size - 1, min(count, split.size)).round().astype(np.int64))
 
     @tf.autograph.experimental.do_not_convert

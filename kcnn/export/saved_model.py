@@ -21,7 +21,7 @@ def write(model: keras.Model, facts: Facts, signature: Signature, folder: Path) 
 
     Signatures, both for a batch of any size and with the names of `signature.outputs`:
         serving_default: `images`, uint8 (N, H, W, C) of any height and width, C channels as in `facts.preprocess`
-            (RGB order, also when the model wants BGR).
+            (RGB order, also when the model wants BGR); float32 0..255 where that keeps 16 bits.
         serve_bytes: `contents`, string (N,) of encoded JPEG, PNG, GIF or BMP files.
 
     Args:
@@ -37,9 +37,10 @@ def write(model: keras.Model, facts: Facts, signature: Signature, folder: Path) 
 
     def serve_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
         def image(content: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(resize(decode(content, record.channels), record), record.image_shape)
+            pixels = decode(content, record.channels, record.bit_depth)
+            return tf.ensure_shape(resize(pixels, record), record.image_shape)
 
-        images = tf.map_fn(image, contents, fn_output_signature=tf.TensorSpec(record.image_shape, tf.uint8))
+        images = tf.map_fn(image, contents, fn_output_signature=tf.TensorSpec(record.image_shape, record.dtype))
         return finished(model, signature, normalise(images, record))
 
     write_endpoints(
@@ -47,7 +48,7 @@ def write(model: keras.Model, facts: Facts, signature: Signature, folder: Path) 
         {
             "serving_default": (
                 serving_default,
-                tf.TensorSpec((None, None, None, record.channels), tf.uint8, name="images"),
+                tf.TensorSpec((None, None, None, record.channels), record.dtype, name="images"),
             ),
             "serve_bytes": (serve_bytes, tf.TensorSpec((None,), tf.string, name="contents")),
         },

@@ -36,16 +36,16 @@ def accuracy(answers: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def raw_outputs(model: "keras.Model", record: "Preprocess") -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from uint8 images (N, H, W, C), as `record` prepares them, to what `model` gives for them."""
+    """Return a function from images (N, H, W, C), as `record` prepares them, to what `model` gives for them."""
     import tensorflow as tf
 
     from kcnn.data.preprocess import normalise
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *record.image_shape), tf.uint8)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((None, *record.image_shape), record.dtype)], autograph=False)
     def run(images: tf.Tensor) -> tf.Tensor:
         return model(normalise(images, record), training=False)
 
-    return lambda images: run(tf.constant(images)).numpy()
+    return lambda images: run(tf.constant(images.astype(record.dtype, casting="safe", copy=False))).numpy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,10 @@ class Task:
         signature: (recipe, info) -> Signature.
         class_counts: (recipe, info, split) -> int64 (classes,), how often each class occurs; by default among the
             labels.
-        whole: (run, image, record, config) -> one example's {output name: array} for a uint8 (H, W, 3) image of any
-            size, in the image's own pixels. `run` takes a batch of images as `record` prepares them, and gives the raw
-            outputs of a Keras model (an array) or those of the exported signature (a dict). None where an answer for
-            the resized image will do.
+        whole: (run, image, record, config) -> one example's {output name: array} for an image (H, W, 3) of any size,
+            uint8 or with 16 bits float32 0..255, in the image's own pixels. `run` takes a batch of images as `record`
+            prepares them, and gives the raw outputs of a Keras model (an array) or those of the exported signature (a
+            dict). None where an answer for the resized image will do.
         watched: how many validation images TensorBoard shows with the answers of `whole` after each epoch.
     """
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kcnn import recipe as recipes
 from kcnn.data import open_source
-from kcnn.data.preprocess import prepare_example
+from kcnn.data.preprocess import prepare_example, shown
 from kcnn.data.source import Source
 from kcnn.recipe import Data, Model, Preprocess, Recipe, Train
 from kcnn.tasks import TASKS
@@ -49,7 +49,7 @@ def check_task(task: Task | str, recipe: Recipe | None = None, source: Source | 
     task = TASKS.get(task) if isinstance(task, str) else task
     expect(isinstance(task, Task), f"found {type(task).__name__} but a plug-in is a kcnn.tasks.task.Task.")
     recipe = recipe or default_recipe(task)
-    source = source or open_source(recipe.data)
+    source = (source or open_source(recipe.data)).at_depth(recipe.preprocess.bit_depth)
     check_config(task, recipe)
     model = task.model(recipe, source.info)
     check_batches(task, recipe, source, model)
@@ -205,7 +205,7 @@ def check_answers(task: Task, recipe: Recipe, source: Source, model: keras.Model
     prediction = task.decode(first, source.info, example["image"].shape[:2])
     _expect_decoded(prediction, f"{where}: decode gives")
     for what, answer in (("a prediction", prediction), ("a target", example)):
-        picture = task.draw(example["image"], answer, source.info)
+        picture = task.draw(shown(example["image"]), answer, source.info)
         form = f"{getattr(picture, 'dtype', type(picture).__name__)} {getattr(picture, 'shape', '')}"
         right = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.shape[2:] == (3,)
         expect(right, f"{where}: draw of {what} gives {form} but must give uint8 (H, W, 3).")

@@ -155,7 +155,7 @@ def prepare(recipe: Recipe, source: Source | None, console: Console) -> Job:
     from kcnn.data import open_source
 
     train = recipe.train
-    source = source or open_source(recipe.data)
+    source = (source or open_source(recipe.data)).at_depth(recipe.preprocess.bit_depth)
     unreadable = {name: _scan(name, split, recipe, console) for name, split in source.splits.items() if name != "test"}
     _check_leaks(source, unreadable, recipe, console)
     if train.patience and "validation" not in source.splits and train.monitor.startswith("val_"):

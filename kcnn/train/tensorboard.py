@@ -78,12 +78,14 @@ class Answers(keras.callbacks.Callback):
     def _show(self, tag: str, example: dict[str, np.ndarray], epoch: int) -> None:
         import tensorflow as tf
 
+        from kcnn.data.preprocess import shown
+
         job, image = self._job, example["image"]
         outputs = job.task.whole(self._run, image, job.recipe.preprocess, job.recipe.config)
         answer = job.task.decode(outputs, job.source.info, image.shape[:2])
         with self._writer.as_default(step=epoch):
             for name, values in (("", answer), ("_true", example)):
-                tf.summary.image(tag + name, job.task.draw(image, values, job.source.info)[None])
+                tf.summary.image(tag + name, job.task.draw(shown(image), values, job.source.info)[None])
         self._writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:

@@ -151,7 +151,7 @@ def open_data(recipe: Recipe, learnt: Info) -> "Source":
     """
     from kcnn.data import open_source
 
-    source = open_source(recipe.data)
+    source = open_source(recipe.data, recipe.preprocess.bit_depth)
     now, then = source.info.classes, learnt.classes
     if now != then:
         new, gone = sorted({*now} - {*then}), sorted({*then} - {*now})

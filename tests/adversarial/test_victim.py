@@ -166,3 +166,12 @@ def test_rounding_stays_in_the_ball():
 def test_batch_size_is_checked():
     with pytest.raises(ConfigError, match="batch_size"):
         Victim(nets.small().model, nets.COLOUR, batch_size=0)
+
+
+def test_whole_pixels_are_refused_where_16_bits_are_kept():
+    victim, images = nets.small(), nets.pictures(nets.COLOUR, 2).astype("float32")
+    deep = dataclasses.replace(victim, preprocess=dataclasses.replace(victim.preprocess, bit_depth=16))
+    with pytest.raises(ConfigError, match=r"preprocess\.bit_depth=16 .* whole=False"):
+        deep.aim(images)
+    found = ATTACKS.get("fgsm")(deep.aim(images + 1 / 257, whole=False), eps=0.5)
+    np.testing.assert_array_equal(found.originals, images + np.float32(1 / 257))

@@ -179,3 +179,19 @@ def test_output_that_is_a_file_is_refused_before_any_work(capsys, folder, tmp_pa
     assert out == ""
     assert "which is a file" in err
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_pictures_that_differ_in_the_low_byte(capsys, tmp_path):
+    import tensorflow as tf
+
+    for index in range(8):
+        file = tmp_path / "data" / ("dim", "lit")[index % 2] / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(tf.io.encode_png(np.full((6, 5, 1), 128 * 256 + index, np.uint16)).numpy())
+    _, out, _ = check(capsys, tmp_path / "data", "--json")
+    assert [len(group["images"]) for group in json.loads(out)["duplicates"]] == [8]  # of the high byte
+    _, out, _ = check(capsys, tmp_path / "data", "--json", "--bit_depth=16", f"--output={tmp_path / 'report'}")
+    assert json.loads(out)["duplicates"] == []
+    code, _, err = check(capsys, tmp_path / "data", "--bit_depth=12")
+    assert code == 2
+    assert "bit_depth is 12" in err

@@ -279,3 +279,17 @@ def test_sigterm_is_an_orderly_end(tmp_path):
     assert done.returncode == 143
     assert "terminated" in done.stderr
     assert (tmp_path / "cleared").exists()
+
+
+def test_bit_depth_is_a_flag_that_weights_do_not_undo(monkeypatch):
+    from types import SimpleNamespace
+
+    from kcnn import recipe as recipes
+    from kcnn.cli.train import recipe_of, with_weights
+
+    found = recipe_of(parse(["train", "digits_lenet5", "--bit_depth=16"]))
+    assert found.preprocess.bit_depth == 16
+    monkeypatch.setattr("kcnn.zoo.find", lambda *_: SimpleNamespace(preprocess=recipes.Preprocess(), trunk=False))
+    assert with_weights(found, "imagenet").preprocess == recipes.Preprocess(bit_depth=16)
+    with pytest.raises(ConfigError, match=r"preprocess\.bit_depth is 12"):
+        recipe_of(parse(["train", "digits_lenet5", "--bit_depth=12"]))

@@ -6,6 +6,7 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
 from kcnn.data import augment, mix, order, randaugment
+from kcnn.errors import ConfigError
 
 
 @pytest.fixture
@@ -180,3 +181,27 @@ def test_beta_has_its_mean_and_variance(alpha):
     assert drawn.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.08)
     assert drawn.min() >= 0
     assert drawn.max() <= 1
+
+
+def test_floats_are_moved_and_never_rounded():
+    images = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 12, 10, 3)), tf.float32)
+    keys = order.keys(tf.range(4, dtype=tf.int64), seed=0, epoch=tf.constant(0))
+    for moved in (augment.crop(images, keys, 2), augment.flip(images, keys)):
+        assert moved.dtype == tf.float32
+        assert np.isin(moved.numpy(), images.numpy()).all()
+    erased, coloured = augment.erase(images, keys, 1.0).numpy(), augment.colour(images, keys, 0.3).numpy()
+    for found in (erased[erased != images.numpy()], coloured):
+        assert found.dtype == np.float32
+        assert np.abs(found - np.rint(found)).max() > 0.1
+        assert found.min() >= 0
+        assert found.max() <= 255
+    whole = augment.colour(tf.cast(images, tf.uint8), keys, 0.3)
+    np.testing.assert_allclose(whole, augment.colour(tf.floor(images), keys, 0.3), atol=0.501)
+
+
+def test_randaugment_is_refused_for_floats():
+    images = tf.zeros((2, 8, 8, 3))
+    keys = order.keys(tf.range(2, dtype=tf.int64), seed=0, epoch=tf.constant(0))
+    assert randaugment.randaugment(images, keys, 0, 5.0) is images
+    with pytest.raises(ConfigError, match=r"preprocess\.bit_depth=8"):
+        randaugment.randaugment(images, keys, 2, 5.0)

@@ -266,3 +266,55 @@ def test_only_gray_and_rgb_are_made():
         decode(KINDS["BMP"][0], 4)
     with pytest.raises(ConfigError, match="of 2"):
         set_channels(tf.zeros((3, 3, 2), tf.uint8), 3)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_of_gray_are_kept_exactly(channels, traced):
+    # every value there is; TensorFlow's graphs multiply by 1 / 257 where eager calls divide
+    values = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256, 1)
+    function = tf.function(decode) if traced else decode
+    found = function(tf.io.encode_png(values), channels, 16).numpy()
+    assert found.shape == (256, 256, channels)
+    np.testing.assert_array_equal(found[..., :1], (values / 257).astype(np.float32))
+    np.testing.assert_array_equal(np.rint(found * 257), np.repeat(values, channels, 2))
+
+
+def test_16_bits_of_colour_are_kept_exactly():
+    values = np.random.default_rng(0).integers(0, 1 << 16, (17, 26, 3), dtype=np.uint16)
+    found = decode(tf.io.encode_png(values), 3, 16).numpy()
+    np.testing.assert_array_equal(np.rint(found * 257), values)
+    np.testing.assert_array_equal(decode(tf.io.encode_png(values)), values >> 8)  # and without, as ever
+    luma = values.astype(float) @ (19595, 38470, 7471) / 65536 / 257
+    np.testing.assert_allclose(decode(tf.io.encode_png(values), 1, 16)[..., 0], luma, rtol=2e-7)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_16_bits_stand_upright(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    values = COLOUR.astype(int) * 256 + COLOUR[::-1]
+    contents = png(values, 16, 2, extra=chunk(b"eXIf", block))
+    plain = decode(encoded(Image.fromarray(COLOUR), "PNG", exif=exif)).numpy()
+    found = np.rint(257 * decode(contents, 3, 16).numpy()).astype(int)
+    np.testing.assert_array_equal(found >> 8, plain)
+    np.testing.assert_array_equal(np.sort(found.ravel()), np.sort(values.ravel()))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "contents",
+    [*(KINDS[name][0] for name in KINDS if "16-bit" not in name), encoded(Image.fromarray(COLOUR), "JPEG")],
+    ids=[*(name for name in KINDS if "16-bit" not in name), "JPEG"],
+)
+def test_files_of_8_bits_are_the_same_with_16(contents, channels):
+    shallow, deep = decode(contents, channels).numpy(), decode(contents, channels, 16).numpy()
+    assert deep.dtype == np.float32
+    coloured = channels == 1 and np.ptp(decode(contents).numpy().astype(int), axis=-1).any()
+    np.testing.assert_allclose(deep, shallow, rtol=0, atol=0.5 if coloured else 0)  # luma is not rounded
+
+
+def test_only_8_and_16_bits_are_kept():
+    with pytest.raises(ConfigError, match="bit_depth is 12"):
+        decode(KINDS["BMP"][0], 3, 12)

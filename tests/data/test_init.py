@@ -1,5 +1,6 @@
 """`kcnn.load` and `kcnn.open_source` as a user meets them."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -134,3 +135,27 @@ def test_pixels_of_pretrained_weights():
     np.testing.assert_allclose(images, (plain * 255 - 127) / 128, atol=1e-5)
     with pytest.raises(ConfigError, match="leave out image_size"):
         kcnn.load("digits", image_size=(12, 14), preprocess=record)
+
+
+def test_load_keeps_16_bits_where_asked(tmp_path):
+    values = (128 * 256 + np.arange(4 * 6 * 5).reshape(4, 6, 5, 1)).astype(np.uint16)
+    for index, pixels in enumerate(values):
+        file = tmp_path / "train" / ("dim", "lit")[index % 2] / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(tf.io.encode_png(pixels).numpy())
+    plain = {"name": str(tmp_path), "shuffle": False, "image_size": (6, 5), "channels": 1}
+    record = kcnn.recipe.Preprocess(size=(6, 5), mean=(0.0,), std=(1.0,), channel_order="gray")
+    deep = [
+        kcnn.load(**plain, bit_depth=16),
+        kcnn.load(str(tmp_path), shuffle=False, preprocess=record, bit_depth=16),
+        kcnn.load(str(tmp_path), shuffle=False, preprocess=dataclasses.replace(record, bit_depth=16)),
+    ]
+    for dataset in deep:
+        images = np.concatenate([images for images, _ in dataset.as_numpy_iterator()])
+        np.testing.assert_array_equal(np.rint(images * 65535), values[[0, 2, 1, 3]])
+    flat = np.concatenate([images for images, _ in kcnn.load(**plain).as_numpy_iterator()])
+    assert np.unique(flat).tolist() == [np.float32(128) / np.float32(255)]
+    with pytest.raises(ConfigError, match="bit_depth is 12"):
+        kcnn.load(**plain, bit_depth=12)
+    with pytest.raises(ConfigError, match="bit_depth is 12"):
+        kcnn.open_source(Data(source=str(tmp_path), validation=0), 12)

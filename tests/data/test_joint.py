@@ -136,3 +136,15 @@ def test_one_pixel_and_a_strip():
         images, found = joint.vary(drawn[..., None] * 9, drawn, keys(2), scales=(0.5, 2), size=(8, 8), mirror=True)
         assert images.shape == (2, 8, 8, 1)
         assert (found.numpy() == 1).any(axis=(1, 2)).all()
+
+
+def test_floats_stay_floats():
+    images = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 12, 10, 3)), tf.float32)
+    masks = tf.zeros((4, 12, 10), tf.uint8)
+    keys = order.keys(tf.range(4, dtype=tf.int64), seed=0, epoch=tf.constant(0))
+    moved, _ = joint.vary(images, masks, keys, scales=(0.6, 1.6), mirror=True, strength=0.2)
+    assert moved.dtype == tf.float32
+    assert np.abs(moved - np.rint(moved)).max() > 0.4
+    whole, _ = joint.vary(tf.cast(images, tf.uint8), masks, keys, scales=(0.6, 1.6), mirror=True)
+    floats, _ = joint.vary(tf.floor(images), masks, keys, scales=(0.6, 1.6), mirror=True)
+    np.testing.assert_allclose(whole, floats, atol=0.501)

@@ -38,6 +38,22 @@ def test_good_kinds_have_the_documented_pixels(corpus):
             assert np.abs(seen - one.pixels).max() <= one.tolerance, name
 
 
+def test_16_bits_are_kept_and_all_else_stays(tmp_path):
+    pictures.write(tmp_path)
+    goods = [one for one in pictures.good() if not one.tolerance]
+    split = open_source(Data(source=str(tmp_path), validation=0.0), 16).split("train")
+    places = {os.path.basename(split.names(index)): index for index in range(split.size)}
+    read = pixels(split)
+    assert sum(one.deep is not None for one in goods) >= 7
+    for one in goods:
+        expected = one.pixels if one.deep is None else one.deep / np.float32(257)
+        found = read(places[printable(one.name)])
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected, err_msg=one.name)
+        if one.deep is not None:
+            np.testing.assert_array_equal(np.rint(257 * found), one.deep, err_msg=one.name)
+
+
 def test_bad_kinds_have_their_reason(corpus):
     kinds, found, _ = corpus
     for name, one in kinds.items():

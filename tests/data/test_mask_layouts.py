@@ -317,3 +317,21 @@ def test_facts_are_plain(shared_data):
 
     found = describe(opened(shared_data / "pennfudan"))
     assert found["palette"] == [[0, 0, 0], [128, 0, 0]]
+
+
+def test_coco_of_16_bits(tmp_path):
+    import json
+
+    values = (128 * 256 + np.arange(80).reshape(8, 10, 1)).astype(np.uint16)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "a.png").write_bytes(tf.io.encode_png(values).numpy())
+    corners = [[1, 1, 3, 1, 3, 3, 1, 3]]
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 8, "width": 10}],
+        "categories": [{"id": 7, "name": "cell"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 1, 2, 2], "segmentation": corners}],
+    }
+    (tmp_path / "train" / "_annotations.coco.json").write_text(json.dumps(content))
+    example = opened(f"masks:{tmp_path}").at_depth(16).split("train").read(tf.constant(0, tf.int64))
+    np.testing.assert_array_equal(np.rint(257 * example["image"].numpy())[..., :1], values)
+    assert int(tf.reduce_sum(example["mask"])) == 4

@@ -189,3 +189,14 @@ def test_a_pair_of_different_sizes_stops_the_stream(halves, tmp_path):
     Image.new("L", (8, 7)).save(split.masks[2])
     with pytest.raises(tf.errors.InvalidArgumentError, match="differ in size"):
         list(pipeline.evaluation(split, Preprocess(size=(6, 8)), 7))
+
+
+def test_masked_images_keep_16_bits(tmp_path):
+    values = (128 * 256 + np.arange(48 * 3).reshape(6, 8, 3)).astype(np.uint16)
+    (tmp_path / "image.png").write_bytes(tf.io.encode_png(values).numpy())
+    (tmp_path / "mask.png").write_bytes(tf.io.encode_png(np.ones((6, 8, 1), np.uint8)).numpy())
+    split = mask_split([str(tmp_path / "image.png")], [str(tmp_path / "mask.png")], Coding({0: 0, 1: 1}))
+    assert np.unique(split.read(tf.constant(0, tf.int64))["image"]).tolist() == [128]
+    example = split.at_depth(16).read(tf.constant(0, tf.int64))
+    np.testing.assert_array_equal(np.rint(257 * example["image"].numpy()), values)
+    assert np.unique(example["mask"]).tolist() == [1]

@@ -10,8 +10,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kcnn.data import order, pipeline
+from kcnn.data import order, pipeline, verify
 from kcnn.data.splits import array_split, encoded_split, file_split
+from kcnn.data.stream import stream_split
+from kcnn.errors import ConfigError
 from kcnn.recipe import Preprocess
 
 RECORD = Preprocess(size=(6, 6), scale=1.0, mean=(0.0,), std=(1.0,), channel_order="gray")
@@ -158,3 +160,50 @@ def test_bad_examples_are_left_out(split):
 
 def test_steps_cover_all():
     assert [pipeline.steps_per_epoch(n, 5) for n in (1, 5, 6, 10)] == [1, 1, 2, 2]
+
+
+def scans(count=6):
+    """Return uint16 (count, 9, 7, 1) whose high byte says nothing, and their PNG files."""
+    values = (128 * 256 + np.arange(count * 63).reshape(count, 9, 7, 1) % 256).astype(np.uint16)
+    return values, [tf.io.encode_png(one).numpy() for one in values]
+
+
+@pytest.mark.parametrize("kind", ["encoded", "files", "stream", "subset"])
+def test_batches_keep_16_bits(kind, tmp_path):
+    values, contents = scans()
+    labels = np.arange(len(contents), dtype=np.int32)
+    for at, content in enumerate(contents):
+        (tmp_path / f"{at}.png").write_bytes(content)
+    files = [str(tmp_path / f"{at}.png") for at in range(len(contents))]
+    rows = tf.data.Dataset.from_tensor_slices(contents)
+    split = {
+        "encoded": lambda: encoded_split(contents, labels, "train"),
+        "files": lambda: file_split(files, labels),
+        "stream": lambda: stream_split(lambda: rows, labels, "train"),
+        "subset": lambda: encoded_split(contents, labels, "train").subset(np.arange(len(contents))),
+    }[kind]()
+    record = Preprocess(size=(9, 7), channel_order="gray", scale=1.0, mean=(0.0,), std=(1.0,), bit_depth=16)
+    part = split.at_depth(16).subset(labels)
+    for batches in (
+        pipeline.evaluation(split, record, 4, raw=True),  # brought to the record's depth
+        pipeline.training(part, record, batch_size=4, seed=0, epochs=1),
+    ):
+        images, targets = (np.concatenate(column) for column in zip(*batches.as_numpy_iterator(), strict=True))
+        np.testing.assert_array_equal(np.rint(images * 257), values[targets])
+    np.testing.assert_array_equal(np.rint(verify.pixels(part)(2)[..., :1] * 257), values[2])
+    flat = dataclasses.replace(record, bit_depth=8)
+    (images, _), *_ = pipeline.evaluation(split, flat, 8, raw=True)
+    np.testing.assert_array_equal(images, np.full((6, 9, 7, 1), 128, np.uint8))
+    with pytest.raises(ConfigError, match="read with 16 bits but 8"):
+        pipeline.evaluation(split.at_depth(16), flat, 8)
+    with pytest.raises(ConfigError, match="bit_depth is 12"):
+        split.at_depth(12)
+
+
+def test_arrays_of_8_bits_are_floats_at_16():
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 1), np.uint8)
+    split = array_split(images, np.arange(5, dtype=np.int32), "train").at_depth(16)
+    record = Preprocess(size=(4, 3), channel_order="gray", bit_depth=16)
+    (found, _), *_ = pipeline.evaluation(split, record, 5, raw=True).as_numpy_iterator()
+    assert found.dtype == verify.pixels(split)(0).dtype == np.float32
+    np.testing.assert_array_equal(found, images)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kcnn.data.preprocess import normalise, prepare, resize, to_channels
+from kcnn.data.preprocess import normalise, prepare, resize, shown, to_channels
 from kcnn.recipe import Preprocess
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
@@ -78,3 +78,32 @@ def test_channels_follow_the_record():
     repeated = to_channels(tf.constant(IMAGE[..., :1]), Preprocess())
     np.testing.assert_array_equal(repeated, np.repeat(IMAGE[..., :1], 3, axis=2))
     np.testing.assert_array_equal(to_channels(repeated, gray), IMAGE[..., :1])  # there and back: the luma sums to 1
+
+
+@pytest.mark.parametrize("size", [(6, 5), (17, 26), (40, 30)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_16_bits_are_resized_without_rounding(size, interpolation):
+    record = Preprocess(size=size, interpolation=interpolation, bit_depth=16)
+    values = np.random.default_rng(0).integers(0, 1 << 16, (17, 26, 3)) / np.float32(257)
+    found = prepare(tf.constant(values, tf.float32), record).numpy()
+    assert found.dtype == record.dtype == "float32"
+    if interpolation == "nearest" or size == (17, 26):
+        assert np.isin(found, values.astype(np.float32)).all()
+    else:
+        assert np.abs(found - np.rint(found)).max() > 0.4
+    spec = tf.TensorSpec((None, None, 3), tf.float32)  # as in a SavedModel, which knows no size
+    traced = tf.function(lambda images: prepare(images, record), input_signature=[spec])
+    np.testing.assert_array_equal(traced(values.astype(np.float32)), found)
+
+
+def test_uint8_images_become_floats_where_16_bits_are_kept():
+    images = np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)
+    found = prepare(tf.constant(images), Preprocess(size=(8, 9), bit_depth=16)).numpy()
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, images)
+
+
+def test_pictures_are_shown_as_uint8():
+    np.testing.assert_array_equal(shown(np.float32([0.4, 0.6, 127.5, 254.6])), np.uint8([0, 1, 128, 255]))
+    images = np.uint8([3])
+    assert shown(images) is images

@@ -128,3 +128,28 @@ def test_a_data_set_beyond_memory_is_a_stream_of_the_same_examples(prepared, mon
         assert savable(other.stream())
     batches = pipeline.training(streamed.split("train"), Preprocess(size=(8, 8)), batch_size=5, seed=0, epochs=2)
     assert sorted(y for _, labels in batches for y in labels.numpy()) == [0] * 12 + [1] * 12
+
+
+class Scans(Squares):
+    """Sixteen images of 16 bits that differ in the low byte."""
+
+    def _info(self):
+        image = package.features.Image(shape=(8, 8, 1), dtype=np.uint16, encoding_format="png")
+        label = package.features.ClassLabel(names=["even", "odd"])
+        features = package.features.FeaturesDict({"image": image, "label": label})
+        return package.core.DatasetInfo(builder=self, features=features)
+
+    def _generate_examples(self, values):
+        for value in values:
+            yield value, {"image": np.full((8, 8, 1), 128 * 256 + value, np.uint16), "label": value % 2}
+
+
+@pytest.mark.slow
+def test_images_of_16_bits_are_kept_whole(tmp_path):
+    Scans(data_dir=str(tmp_path)).download_and_prepare()
+    data = Data(source=str(tmp_path), validation=0)
+    flat = open_source(data).split("test")
+    assert {int(example["image"][0, 0, 0]) for example in flat.examples(range(4))} == {128}
+    deep = open_source(data, 16).split("test")
+    found = {round(257 * float(example["image"][0, 0, 0])) - 128 * 256 for example in deep.examples(range(4))}
+    assert found == {12, 13, 14, 15}

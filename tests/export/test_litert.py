@@ -1,11 +1,13 @@
 """LiteRT: four precisions of one model against Keras, integer tensors, errors that name the layer, a quiet console."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kcnn.errors import ExportError
+from kcnn.errors import ConfigError, ExportError
 from kcnn.export import litert
 from kcnn.export.anatomy import anatomy
 from kcnn.export.runner import open_litert, open_model
@@ -136,3 +138,12 @@ def test_conversion_writes_nothing_to_the_console(run, tmp_path, capfd):
     assert "warn" not in err.lower()
     assert {path.name for path in tmp_path.iterdir()} == {"model_int8.tflite"}
     assert open_litert(files["int8"]).outputs == ("probabilities",)
+
+
+def test_int8_is_refused_where_16_bits_are_kept(tmp_path):
+    model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    record = dataclasses.replace(RECORD, bit_depth=16)
+    images = np.zeros((1, 16, 16, 3), "float32")
+    with pytest.raises(ConfigError, match=r"preprocess\.bit_depth=16 .* --formats=fp32,fp16"):
+        litert.convert(model, record, SIGNATURE, ("fp32", "int8", "fp16"), images, tmp_path)
+    assert not [*tmp_path.iterdir()]

@@ -27,12 +27,16 @@ ARITHMETIC = base64.b85decode(  # libjpeg-turbo's `cjpeg -arithmetic` of a gradi
 
 @dataclass(frozen=True)
 class Good:
-    """A file that is decoded: its bytes, the uint8 (H, W, 3) that it must become, and by how much it may differ."""
+    """A file that is decoded: its bytes, the uint8 (H, W, 3) that it must become, and by how much it may differ.
+
+    `deep` is what it holds, uint16 (H, W, 3), where that is more than 8 bits.
+    """
 
     name: str
     contents: bytes
     pixels: np.ndarray
     tolerance: int = 0
+    deep: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,6 @@ def _pngs() -> list[Good]:
         "palette": (encoded(palette, "PNG"), looked_up),
         "palette_transparent": (encoded(palette, "PNG", transparency=2), looked_up),
         "palette_alphas": (encoded(palette, "PNG", transparency=bytes(range(0, 252, 36))), looked_up),
-        "16_bit_gray": (png(GRAY[..., None].astype(int) * 256 + ALPHA[..., None], 16, 0), gray),
-        "16_bit_rgb": (png(COLOUR.astype(int) * 256 + COLOUR[::-1], 16, 2), COLOUR),
         "1_bit": (encoded(GRAY > 128, "PNG"), (gray > 128) * np.uint8(255)),
         "2_bit": (png(GRAY[..., None] // 64, 2, 0), gray // 64 * 85),
         "4_bit": (png(GRAY[..., None] // 16, 4, 0), gray // 16 * 17),
@@ -182,7 +184,29 @@ def _pngs() -> list[Good]:
         **{f"exif_{o}": (encoded(np.ascontiguousarray(_turned(o)), "PNG", exif=_exif(o)), COLOUR) for o in range(1, 9)},
     }
     files = [Good(f"png_{name}.png", *found) for name, found in kinds.items()]
-    return [*files, Good("png_named.jpg", *kinds["plain"])]
+    return [*files, Good("png_named.jpg", *kinds["plain"]), *_deep_pngs()]
+
+
+def _deep_pngs() -> list[Good]:
+    """Return PNGs of 16 bits; their low bytes are not their high ones, so that no stretched 8 bits pass for them."""
+    colour = COLOUR.astype(int) * 256 + COLOUR[::-1]
+    gray, alpha = GRAY[..., None].astype(int) * 256 + ALPHA[..., None], ALPHA[..., None].astype(int) * 256 + 77
+    turned = _turned(6).astype(int) * 256
+    every = np.arange(1 << 16).reshape(256, 256, 1)
+    kinds = {
+        "gray": (png(gray, 16, 0), gray),
+        "rgb": (png(colour, 16, 2), colour),
+        "gray_alpha": (png(np.dstack([gray, alpha]), 16, 4), gray),
+        "rgba": (png(np.dstack([colour, alpha]), 16, 6), colour),
+        "interlaced": (png(colour, 16, 2, interlaced=True), colour),
+        "every_value": (png(every, 16, 0), every),
+        "exif_6": (png(turned + 9, 16, 2, extra=chunk(b"eXIf", _exif(6).tobytes()[6:])), COLOUR.astype(int) * 256 + 9),
+    }
+    full = {name: (data, np.broadcast_to(values, (*values.shape[:2], 3))) for name, (data, values) in kinds.items()}
+    return [
+        Good(f"png_16_bit_{name}.png", data, (values >> 8).astype(np.uint8), deep=values.astype(np.uint16))
+        for name, (data, values) in full.items()
+    ]
 
 
 def _others() -> list[Good]:

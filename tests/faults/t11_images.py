@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from .outcome import Outcome
 
 SIZE = (12, 20)
 RECORD = Preprocess(size=SIZE, scale=1.0, mean=(0.0,), std=(1.0,))
+DEEP = replace(RECORD, bit_depth=16)
 CRITERION = (
     "every kind is decoded to the documented pixels or left out with its own reason; EXIF 1-8 stand alike; training, "
-    "predict, SavedModel bytes and LiteRT see the same pixels, also of randomly damaged files; the budget stops "
+    "predict, SavedModel bytes and LiteRT see the same pixels, also of randomly damaged files; with --bit_depth=16 "
+    "they see every bit of 16-bit files and of all others what they saw before; the budget stops "
     "(exit code 2) or skips and lists all in data_report.json; no crash; the source folder's bytes are unchanged"
 )
 Seen = list[np.ndarray | str]
@@ -47,6 +50,9 @@ def run(n: int, work: Path) -> Outcome:
     wrong += _refused(ways, [folder / "bad" / one.name for one in bads if one.plain])
     random, differing = _damaged(ways, goods, n, work / "damaged")
     wrong += differing
+    deep = [one for one in goods if one.deep is not None]
+    wrong += _deep_kinds(folder, goods)
+    wrong += _alike(four_ways(work / "deep", DEEP), [str(folder / "good" / one.name) for one in goods])
     reported = _train(folder, work, bads)
     wrong += reported.pop("wrong")
     if digest(folder) != before:
@@ -59,7 +65,8 @@ def run(n: int, work: Path) -> Outcome:
         criterion=CRITERION,
         passed=not wrong,
         kcnn=f"{len(goods) + len(bads)} kinds: {len(goods)} decoded, {len(bads)} left out with the right reason, "
-        f"{len(wrong)} wrong; {random['decoded']} of {n} random damages decoded alike in 4 ways, {random['refused']} "
+        f"{len(wrong)} wrong; {len(deep)} 16-bit kinds kept exactly with --bit_depth=16; "
+        f"{random['decoded']} of {n} random damages decoded alike in 4 ways, {random['refused']} "
         f"refused by all, {random['served']} served though their header is bad; training "
         f"skipped {reported['listed']} within the budget, stopped with "
         f"{reported['stopped']} beyond{forbidden}",
@@ -103,15 +110,31 @@ def _kinds(folder: Path, goods: list[pictures.Good], bads: list[pictures.Bad]) -
     return wrong
 
 
-def four_ways(folder: Path) -> Ways:
-    """Return name -> function of a path that returns uint8 (12, 20, 3) as the model sees it, or why it is refused.
+def _deep_kinds(folder: Path, goods: list[pictures.Good]) -> list[str]:
+    """Return what 16 bits make wrongly of good files: values of 16-bit kinds, and any other pixel of the others."""
+    split = open_source(Data(source=str(folder), validation=0.0)).split("train")
+    shallow, deep = verify.pixels(split), verify.pixels(split.at_depth(16))
+    places, wrong = {os.path.basename(split.names(index)): index for index in range(split.size)}, []
+    for one in goods:
+        index = places[printable(one.name)]
+        seen = deep(index)
+        expected = shallow(index) if one.deep is None else one.deep / np.float32(257)
+        if seen.dtype != np.float32 or not np.array_equal(seen, expected):
+            wrong.append(f"{one.name!r}: not kept exactly with 16 bits")
+        elif one.deep is not None and not np.array_equal(np.rint(257 * seen), one.deep):
+            wrong.append(f"{one.name!r}: 16 bits cannot be told from their pixels")
+    return wrong
+
+
+def four_ways(folder: Path, record: Preprocess = RECORD) -> Ways:
+    """Return name -> function of a path that returns (12, 20, 3) as the model sees it, or why it is refused.
 
     The model gives its input back, so "SavedModel" and "LiteRT" are what arrives behind their preprocessing.
     """
     import keras
     import tensorflow as tf
 
-    from kcnn.export import litert, saved_model
+    from kcnn.export import litert, metadata, saved_model
     from kcnn.export.predict import reader
     from kcnn.export.runner import open_litert, open_saved_model
 
@@ -123,10 +146,11 @@ def four_ways(folder: Path) -> Ways:
         answers=lambda o: o["pixels"],
         truth=lambda e: e["image"],
     )
-    facts = Facts(name="mirror", task="classification", preprocess=RECORD, labels=("a",))
+    facts = Facts(name="mirror", task="classification", preprocess=record, labels=("a",))
     folder.mkdir()
     saved_model.write(model, facts, signature, folder / "saved_model")
-    lite = litert.convert(model, RECORD, signature, ["fp32"], np.zeros((1, *SIZE, 3), np.uint8), folder)["fp32"]
+    lite = litert.convert(model, record, signature, ["fp32"], np.zeros((1, *SIZE, 3), record.dtype), folder)["fp32"]
+    metadata.attach(lite, facts)
     runner, small = open_saved_model(folder / "saved_model"), open_litert(lite)
     serve = tf.saved_model.load(str(folder / "saved_model")).signatures["serve_bytes"]
     read = reader(runner)
@@ -135,7 +159,7 @@ def four_ways(folder: Path) -> Ways:
         split = file_split(files, np.zeros(len(files), np.int32))
         answers: Seen = [example.reason for example in verify.examine(split)]
         fine = [index for index, reason in enumerate(answers) if not reason]
-        batches = pipeline.evaluation(split.subset(np.array(fine, np.int64)), RECORD, 16, raw=True) if fine else ()
+        batches = pipeline.evaluation(split.subset(np.array(fine, np.int64)), record, 16, raw=True) if fine else ()
         for index, pixels in zip(fine, (image for images, _ in batches for image in images.numpy()), strict=True):
             answers[index] = pixels
         return answers

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kcnn.data import open_source
+from kcnn.recipe import override
 from kcnn.tasks import TASKS
 from kcnn.tasks.classification.config import ClassificationConfig
 from kcnn.tasks.classification.task import TASK
@@ -40,6 +41,12 @@ def mapped(change):
 @pytest.mark.slow
 def test_our_classification_passes():
     check_task("classification")
+
+
+@pytest.mark.slow
+def test_classification_of_16_bits_passes():
+    config = ClassificationConfig(crop_padding=2, flip=True, erasing=0.3, colour=0.3, mixup=0.2)
+    check_task(TASK, dataclasses.replace(override(RECIPE, ["preprocess.bit_depth=16"]), config=config))
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def to_targets(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 def augmentation(recipe: "Recipe", num_classes: int) -> pipeline.Augment:
     """Return the function of (images, labels, keys) that `recipe.config` describes, for `pipeline.training`.
 
-    Order: RandAugment, colour, crop, flip and erasing on uint8 pixels; normalisation; mixup or CutMix.
+    Order: RandAugment, colour, crop, flip and erasing on pixels 0..255; normalisation; mixup or CutMix.
 
     Raises:
         ConfigError: `config.crop_padding` is not below the image's sides.

@@ -86,8 +86,10 @@ def _write_pictures(found: Findings, part: "Split", info: "Info", report: dict[s
 
 
 def _gallery(found: Findings, part: "Split", info: "Info", title: str) -> figures.Figure:
+    from kcnn.data.preprocess import shown
+
     worst = _hardest_first(found)[: figures.GRID_IMAGES]
-    images = [example["image"].numpy() for example in part.examples(worst)]
+    images = [shown(example["image"].numpy()) for example in part.examples(worst)]
     captions = [f"predicted {_answer(found, i, info)}\ntrue {_truth(found, part, i, info)}" for i in worst]
     right = (found.answers[worst] == part.labels[worst]).reshape(len(worst), -1).all(axis=1)
     colours = [figures.GREEN if hit else figures.RED for hit in right]

@@ -135,15 +135,17 @@ def _write_pictures(
 ) -> None:
     import tensorflow as tf
 
+    from kcnn.data.preprocess import shown
+
     title, worst = about(info, report["split"]), _worst_first(images)
     scored = f"{title}: mean IoU {report['mean_iou']:.1%}"
     figures.save(figures.confusion_matrix(matrix, info.classes, scored), folder / "confusion_matrix.png")
-    shown = []
+    rows = []
     for one in worst[:WORST]:
         example = part.read(tf.constant(one.index, tf.int64))
         image, true = example["image"].numpy(), example["mask"].numpy()
-        shown.append((Path(part.names(one.index)).name, image, true, answer(image), one.mean_iou))
-    figures.save(gallery(shown, info, f"{title}: lowest mean IoU first"), folder / "worst_images.png")
+        rows.append((Path(part.names(one.index)).name, shown(image), true, answer(image), one.mean_iou))
+    figures.save(gallery(rows, info, f"{title}: lowest mean IoU first"), folder / "worst_images.png")
     by_size = folder / "iou_by_size.png"
     by_size.unlink(missing_ok=True)  # one of an earlier report
     if len({one.size for one in worst}) > 1:

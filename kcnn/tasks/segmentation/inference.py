@@ -23,9 +23,9 @@ def whole(run: Run, image: np.ndarray, record: Preprocess, config: SegmentationC
     """Answer for one image in its own pixels; see `kcnn.tasks.task.Task.whole`.
 
     Args:
-        run: uint8 (N, height, width, C) of the size of `record` -> logits (N, height, width, classes), or
+        run: (N, height, width, C) of the size and type of `record` -> logits (N, height, width, classes), or
             {"class_map": ids (N, height, width)} of an exported format.
-        image: uint8 (H, W, 1 or 3) of any size.
+        image: (H, W, 1 or 3) of any size, uint8 or, where `record` keeps 16 bits, float32 0..255.
         record: size and channels that `run` takes.
         config: `inference`, `overlap`, `scales` and `mirror` say how to look.
 
@@ -66,7 +66,7 @@ def look(run: Run, image: np.ndarray, tile: tuple[int, int], overlap: float, red
 
     Args:
         run: as `whole`.
-        image: uint8 (H, W, C); what is smaller than a tile is filled up by repeating its last row and column.
+        image: (H, W, C); what is smaller than a tile is filled up by repeating its last row and column.
         tile: (height, width).
         overlap: share of a tile that the next one sees again, at least.
         reduce: what to keep of a batch of logits.

@@ -28,6 +28,11 @@ def test_it_keeps_the_contract(config):
     check_task(TASK, recipe(**config), source())
 
 
+@pytest.mark.slow
+def test_it_keeps_the_contract_with_16_bits():
+    check_task(TASK, override(recipe(**EVERYTHING), ["preprocess.bit_depth=16"]), source())
+
+
 def log(folder):
     with (folder / "log.csv").open() as file:
         return list(csv.DictReader(file))
