@@ -29,7 +29,7 @@ def training(
     An epoch is a permutation of the split: each example once, the last batch as short as it must be. What a
     batch holds depends on (seed, step) alone, so starting late costs nothing and skips nothing, and the
     number of parallel readers changes nothing. A stream is mixed in blocks of `stream.BLOCK` examples instead, and
-    read up to `start_step`.
+    read up to `start_step` from the nearest place that `split.places` knows.
 
     Args:
         split: examples to read; leave unreadable ones out with `split.without(bad)`.
@@ -62,14 +62,16 @@ def training(
 
     @tf.autograph.experimental.do_not_convert
     def mixed(epoch: tf.Tensor) -> tf.data.Dataset:
-        batches = stream.mixed(split, seed=seed, epoch=epoch).batch(batch_size)
-        batches = batches.skip(tf.where(epoch == first, done, 0))  # no constant, which TensorFlow would leave out
-        return batches.map(lambda indices, contents: (epoch, indices, contents))
+        where = [tf.constant(number, tf.int64) for number in divmod(done * batch_size, stream.BLOCK)]
+        block, beyond = (tf.where(epoch == begun, number, 0) for number in where)
+        rows = stream.mixed(blocks, split.size, seed=seed, epoch=epoch, first=block).skip(beyond)
+        return rows.batch(batch_size).map(lambda indices, contents: (epoch, indices, contents))
 
     if split.stream is None:
         return _parallel(tf.data.Dataset.range(start_step, epochs * steps), batch)
-    first, done = (tf.constant(number, tf.int64) for number in divmod(start_step, steps))
-    return _parallel(tf.data.Dataset.range(first, epochs).flat_map(mixed), streamed)
+    blocks, (begun, done) = stream.Blocks(split), divmod(start_step, steps)
+    batches = _parallel(tf.data.Dataset.range(begun, epochs).flat_map(mixed), streamed)
+    return batches.apply(tf.data.experimental.assert_cardinality(epochs * steps - start_step))
 
 
 def trained_on(split: Split, step: int, *, batch_size: int, seed: int) -> np.ndarray:
@@ -108,7 +110,8 @@ def evaluation(split: Split, record: Preprocess, batch_size: int, *, raw: bool =
         return finished(*decode_batch(split, record, indices, contents))
 
     if split.stream is not None:
-        return _parallel(split.stream().enumerate().batch(batch_size), streamed)
+        batches = _parallel(split.stream().enumerate().batch(batch_size), streamed)
+        return batches.apply(tf.data.experimental.assert_cardinality(steps_per_epoch(split.size, batch_size)))
     return _parallel(tf.data.Dataset.range(steps_per_epoch(split.size, batch_size)), batch)
 
 

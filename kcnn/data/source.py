@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kcnn.data.masks import Coding
+    from kcnn.data.stream import Places
 
 
 Read = Callable[["tf.Tensor"], dict[str, "tf.Tensor"]]
@@ -67,6 +68,7 @@ class Split:
         deep: as `read`, but keeps all bits of 16-bit files, "image" as `decode` gives it at 16 bits; None where no
             image has more than 8. `at_depth` chooses between them.
         bit_depth: of `read`, as `Preprocess` has it.
+        places: of a stream, where training finds the places of its blocks and notes them; None forgets them.
     """
 
     size: int
@@ -82,6 +84,7 @@ class Split:
     stream: "Callable[[], tf.data.Dataset] | None" = None
     deep: Read | None = None
     bit_depth: int = 8
+    places: "Places | None" = None
 
     def at_depth(self, bits: int) -> "Split":
         """Return the split whose `read` gives images of `bits`, 8 or 16; `arrays` stay what they are.
@@ -118,7 +121,9 @@ class Split:
         """Return the split of these examples only, in this order; `indices` is int64 (K,), rising for a stream."""
         indices = np.asarray(indices, np.int64)
         if self.stream is not None and np.any(np.diff(indices) <= 0):
-            raise ValueError(f"a stream of {self.size} examples is read in order, but the indices do not rise.")
+            raise ConfigError(
+                f"a stream of {self.size} examples is read in order, but the indices do not rise; sort them."
+            )
 
         def stream() -> "tf.data.Dataset":
             import tensorflow as tf

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from kcnn.data.stream import Places
 from kcnn.errors import UnknownNameError
 from kcnn.train import checkpoint
 from kcnn.train.job import Job
 from kcnn.train.nan import NotFinite
-from kcnn.train.place import Placed
 from kcnn.train.records import draw_curves, write_log
 from kcnn.train.rundir import RunDir
 from kcnn.train.signals import Signals
@@ -36,7 +36,7 @@ class Keeper(keras.callbacks.Callback):
         run: where to write.
         job: its recipe's `train` section says when to save and when to stop; the fingerprint of its data is saved.
         state: counted on; what a checkpoint holds beside the variables.
-        batches: what `fit` trains on; of a `Placed` one the place is saved.
+        places: of a stream, saved with the step; None where examples are read by index.
         metrics: sums of the metrics in the middle of an epoch, to go on with; empty at an epoch's start.
         writer, signals: entered by the caller.
     """
@@ -47,7 +47,7 @@ class Keeper(keras.callbacks.Callback):
         job: Job,
         state: State,
         *,
-        batches: Any,
+        places: Places | None,
         metrics: Mapping[str, np.ndarray],
         writer: checkpoint.Writer,
         signals: Signals,
@@ -55,7 +55,7 @@ class Keeper(keras.callbacks.Callback):
         super().__init__()
         self._run = run
         self._recipe = job.recipe
-        self._batches = batches
+        self._places = places
         self._state = state
         self._data = job.fingerprint()
         self._metrics = metrics
@@ -137,8 +137,8 @@ class Keeper(keras.callbacks.Callback):
         tensors = snapshot(self.model)
         if state.step_in_epoch == 0:  # what metrics hold then is validation's, over with, and may be infinite
             tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("metrics/")}
-        if isinstance(self._batches, Placed):
-            tensors |= self._batches.place()
+        if self._places is not None:
+            tensors |= self._places.at(state.step_in_epoch * train.batch_size)
         broken = [v for v in tensors.values() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if broken:
             raise NotFinite(f"{len(broken)} of {len(tensors)} variables have become NaN or infinite", state.step)

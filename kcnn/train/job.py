@@ -2,8 +2,9 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ from kcnn.train.transfer import hold_norms
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from kcnn.data.stream import Places
     from kcnn.data.verify import BadExample
+
+_FIRST = 64  # images of a stream that tell it from another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,25 +62,18 @@ class Job:
         """Split -> name and reason of the examples that are left out, as plain values for JSON."""
         return {name: [{"name": e.name, "reason": e.reason} for e in found] for name, found in self.unreadable.items()}
 
-    def training(self, start_step: int, saved: Mapping[str, np.ndarray] | None = None) -> Any:
+    def training(self, start_step: int, places: "Places | None" = None) -> Any:
         """Return the batches of every remaining step of all epochs, from `start_step` on.
 
         Args:
-            start_step: where to begin: a seek where examples are read by index, a walk where they are a stream.
-            saved: tensors of the checkpoint of that step. The place of a stream in them spares the walk; there is none
-                where several replicas share the batches, or TensorFlow cannot save it.
+            start_step: where to begin: a seek where examples are read by index; a stream is read up to there.
+            places: of a stream; those of a checkpoint spare reading up to its step. Filled as the batches are taken.
         """
-        from kcnn.train.place import PREFIX, Placed, savable
-
-        stream = self.source.split("train").stream
-        if stream is None or self.strategy.num_replicas_in_sync > 1 or not savable(stream()):
-            batches = self._dataset("train", training=True, start_step=start_step)
-            return strategy.spread(self.strategy, batches, equal=True)
-        place = {name: tensor for name, tensor in (saved or {}).items() if name.startswith(PREFIX)}
-        placed = Placed(self._dataset("train", training=True, start_step=0), place)
-        if place and placed.fits():
-            return placed
-        return Placed(self._dataset("train", training=True, start_step=start_step))
+        train = replace(self.source.split("train"), places=places)
+        source = Source(info=self.source.info, splits={**self.source.splits, "train": train})
+        options = {"training": True, "start_step": start_step, "bad": self.bad["train"]}
+        batches = self.task.dataset(self.recipe, source, "train", **options)
+        return strategy.spread(self.strategy, batches, equal=True)
 
     def endless(self) -> Any:
         """Return the training batches over and over."""
@@ -115,7 +112,8 @@ class Job:
         """Return counts and, as its last word, a hash of what is trained on, which a resumed run must find again.
 
         It covers labels, classes, which examples are left out and, where each is a file, the names and order of files
-        and masks; names are relative to the folder that holds them all, so that the data may move. It covers no pixels.
+        and masks; names are relative to the folder that holds them all, so that the data may move. It covers no pixels,
+        but for the first images of a stream.
         """
         train = self.source.split("train")
         labels = np.ascontiguousarray(train.labels)
@@ -125,6 +123,9 @@ class Job:
             files = [os.path.abspath(file) for file in (*train.files, *train.masks)]
             root = os.path.commonpath([os.path.dirname(file) for file in files])
             digest.update("\0".join(os.path.relpath(file, root) for file in files).encode(errors="surrogateescape"))
+        if train.stream:
+            for content in itertools.islice(train.stream().as_numpy_iterator(), _FIRST):
+                digest.update(hashlib.sha256(content).digest())
         left_out, classes = len(self.bad["train"]), len(self.source.info.classes)
         return f"{train.size} examples of {classes} classes, {left_out} left out, sha256 {digest.hexdigest()}"
 

@@ -212,6 +212,7 @@ def _fit(run: RunDir, job: "Job", state: "State", saved: dict[str, "np.ndarray"]
     Args:
         saved: of the checkpoint that the model was restored from: sums of the metrics, the place in a stream.
     """
+    from kcnn.data.stream import Places
     from kcnn.train.callbacks import Averages, Keeper, TimeUp
     from kcnn.train.nan import NotFinite, guard
     from kcnn.train.progress import Progress
@@ -221,15 +222,15 @@ def _fit(run: RunDir, job: "Job", state: "State", saved: dict[str, "np.ndarray"]
     recipe = job.recipe
     if recipe.train.on_nan == "skip":
         guard(run, job, state, console)
-    batches = job.training(state.step, saved)
+    places = Places(saved) if job.source.split("train").stream else None
     metrics = {name: tensor for name, tensor in saved.items() if name.startswith("metrics/")}
     progress, board = Progress(recipe, state, console), TensorBoard(run.tensorboard, state)
     writing = checkpoint.Writer(run.checkpoints, console.warn if recipe.train.on_save_error == "warn" else None)
     with Signals() as signals, progress.shown(), contextlib.suppress(TimeUp), writing as writer:
-        keeper = Keeper(run, job, state, batches=batches, metrics=metrics, writer=writer, signals=signals)
+        keeper = Keeper(run, job, state, places=places, metrics=metrics, writer=writer, signals=signals)
         try:
             job.model.fit(
-                batches,
+                job.training(state.step, places),
                 steps_per_epoch=job.steps_per_epoch - state.step_in_epoch,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1 if state.step_in_epoch else recipe.train.epochs,

@@ -1,5 +1,6 @@
 """Streams: read by index all the same, mixed once an epoch, the order known without reading."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from kcnn.data import hold_out, load, order, pipeline, stream, verify
 from kcnn.data.source import Info, Source
+from kcnn.errors import ConfigError, DataError
 from kcnn.recipe import Preprocess
 
 SIZE = 1300  # three blocks, the last one short
@@ -120,7 +122,7 @@ def test_parts_of_it_are_streams_too(split):
     twice = part.subset(np.arange(0, part.size, 3))
     assert [values(tf.io.decode_png(c)[None])[0] for c in twice.stream()] == kept[::3]
     assert twice.contents(1) == picture(kept[3])
-    with pytest.raises(ValueError, match="a stream of 1296 examples is read in order"):
+    with pytest.raises(ConfigError, match="a stream of 1296 examples is read in order"):
         part.subset([3, 2])
 
 
@@ -142,3 +144,83 @@ def test_load_mixes_it_anew_each_time(split, monkeypatch):
     passes = [[i for x, _ in batches for i in values(x)] for _ in range(2)]
     assert sorted(passes[0]) == sorted(passes[1]) == list(range(SIZE))
     assert passes[0] != passes[1]
+
+
+@pytest.mark.parametrize("start", [1, 17, 40, 41])
+def test_a_known_place_spares_what_lies_before(split, start):
+    expected = list(pipeline.training(split, RECORD, batch_size=32, seed=3, epochs=2).as_numpy_iterator())[start:]
+    places = stream.Places()
+    noting = dataclasses.replace(split, places=places)
+    for _ in pipeline.training(noting, RECORD, batch_size=32, seed=3, epochs=2).take(start + 1):
+        pass
+    at = start % pipeline.steps_per_epoch(SIZE, 32) * 32
+    saved = places.at(at)
+    assert bool(saved) == (at >= stream.BLOCK)
+    opened = []
+
+    def rows():
+        opened.append(1)
+        return split.stream()
+
+    again = dataclasses.replace(split, stream=rows, places=stream.Places(saved))
+    found = list(
+        pipeline.training(again, RECORD, batch_size=32, seed=3, epochs=2, start_step=start).as_numpy_iterator()
+    )
+    assert len(found) == len(expected)
+    for (x, y), (images, labels) in zip(found, expected, strict=True):
+        assert np.array_equal(x, images)
+        assert np.array_equal(y, labels)
+
+
+def test_a_place_is_gone_to_without_reading(file, split):
+    places = stream.Places()
+    for _ in pipeline.training(dataclasses.replace(split, places=places), RECORD, batch_size=32, seed=3, epochs=1):
+        pass
+    damaged = file.with_name("damaged.tfrecord")
+    content = bytearray(file.read_bytes())
+    content[20] ^= 255  # of the first image
+    damaged.write_bytes(content)
+    file.rename(file.with_name("whole"))
+    damaged.rename(file)
+    try:
+        late = dataclasses.replace(split, places=stream.Places(places.at(600)))
+        batches = pipeline.training(late, RECORD, batch_size=32, seed=3, epochs=1, start_step=20)
+        assert len(list(batches)) == pipeline.steps_per_epoch(SIZE, 32) - 20
+        with pytest.raises(tf.errors.OpError, match="breaks off before example 0 of 1,300"):
+            list(pipeline.training(split, RECORD, batch_size=32, seed=3, epochs=1, start_step=20))
+    finally:
+        file.with_name("whole").rename(file)
+
+
+def test_what_lies_behind_a_damaged_example_is_left_out_and_not_taken_for_another(tmp_path):
+    shards = [str(tmp_path / f"{shard}.tfrecord") for shard in range(3)]
+    for shard, path in enumerate(shards):
+        with tf.io.TFRecordWriter(path) as writer:
+            for value in range(10 * shard, 10 * shard + 10):
+                writer.write(picture(value))
+    content = bytearray((tmp_path / "0.tfrecord").read_bytes())
+    content[len(content) // 10 * 4 + 20] ^= 255
+    (tmp_path / "0.tfrecord").write_bytes(content)
+    damaged = stream.stream_split(lambda: tf.data.TFRecordDataset(shards), np.zeros(30, np.int32), "train")
+    found = list(verify.examine(damaged))
+    assert [bool(e.reason) for e in found] == [False] * 4 + [True] * 26
+    assert "breaks off before example 4 of 30" in found[29].reason
+    with pytest.raises(DataError, match="26 of 30 images cannot be read"):
+        verify.scan(damaged, 0.5)
+
+
+def test_a_stream_shorter_than_its_labels_is_told(file):
+    short = stream.stream_split(lambda: tf.data.TFRecordDataset(str(file)), np.zeros(SIZE + 5, np.int32), "train")
+    found = [e for e in verify.examine(short) if e.reason]
+    assert [e.index for e in found] == list(range(SIZE, SIZE + 5))
+    assert "it ends there" in found[0].reason
+    with pytest.raises(tf.errors.OpError, match="breaks off before example 1,300 of 1,305"):
+        list(pipeline.training(short, RECORD, batch_size=32, seed=3, epochs=1))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_few_examples_in_large_batches(size):
+    rows = tf.data.Dataset.from_tensor_slices([picture(i) for i in range(size)])
+    few = stream.stream_split(lambda: rows, np.zeros(size, np.int32), "train")
+    batches = [values(x) for x, _ in pipeline.training(few, RECORD, batch_size=64, seed=0, epochs=3)]
+    assert [sorted(found) for found in batches] == [list(range(size))] * 3
