@@ -65,6 +65,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     files = list(find_files(args.files))
     folder = _folder(args, files)
     victim, runner = _open(args.model)
+    if runner.preprocess.bit_depth == 16:
+        raise ConfigError(
+            f"{args.model} keeps 16 bits of each pixel (preprocess.bit_depth), but attacks are written as pictures of "
+            "8; from Python, kcnn.adversarial takes its images with whole=False."
+        )
     labels = runner.labels
     target = None if args.target is None else class_id(args.target, labels)
     attack = functools.partial(function, **settings)

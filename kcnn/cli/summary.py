@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcnn import atomic
 from kcnn.cli.console import Console
-from kcnn.errors import ConfigError, DataError, KcnnError
+from kcnn.errors import ConfigError, DataError, ExportError, KcnnError
 
 if TYPE_CHECKING:
     from kcnn.ops.receptive_field import Field
@@ -23,7 +23,9 @@ COLUMNS = ("layer", "kind", "output", "parameters", "multiply-adds", "memory KiB
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a name of `kcnn list models`; or a SavedModel or .tflite")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a name of `kcnn list models`; or a SavedModel, bundle or .tflite"
+    )
     parser.add_argument("--image_shape", metavar="H,W,C", help="input in pixels; default that of its paper")
     parser.add_argument("--num_classes", type=int, metavar="N", help="default the model's own")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -32,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Build the model at one input size and print its ledger; or list what an exported file consists of."""
-    if (path := Path(args.model)).suffix == ".tflite" or (path / "saved_model.pb").exists():
-        return _listed(path, args, console)
-    from kcnn.models import build
+    from kcnn.models import MODELS, build
+
+    path = Path(args.model)
+    if args.model not in MODELS.entries() and (path.suffix == ".tflite" or "/" in args.model or path.exists()):
+        return _listed(_program(path), args, console)
     from kcnn.models.cards import usual_shape
 
     arguments: dict[str, Any] = {"image_shape": usual_shape(args.model)}
@@ -90,17 +94,38 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _program(path: Path) -> Path:
+    """Return the SavedModel folder or `.tflite` file that `path` is, or the SavedModel of a bundle's newest version.
+
+    Raises:
+        DataError: it is neither.
+    """
+    from kcnn import versions
+
+    if path.is_dir():
+        inside = versions.newest(path)
+        found = next((one for one in (inside, inside / "saved_model") if (one / "saved_model.pb").exists()), None)
+    else:
+        found = path if path.suffix == ".tflite" and path.exists() else None
+    if found is None:
+        raise DataError(
+            f"{path} is not there, or is neither a SavedModel folder, a bundle nor a .tflite file; a network is summed "
+            "up by its name in `kcnn list models`."
+        )
+    return found
+
+
 def _listed(path: Path, args: argparse.Namespace, console: Console) -> int:
     """Print the operations of a SavedModel or `.tflite`, then refuse what may not run, as opening it would."""
+    from kcnn import guard
     from kcnn.export import anatomy, operations
 
-    if not path.exists():
-        raise DataError(
-            f"there is no {path}; give a name of `kcnn list models`, a SavedModel folder or a .tflite file."
-        )
+    if extra := [name for name in ("image_shape", "num_classes", "figure") if getattr(args, name) is not None]:
+        raise ConfigError(f"--{extra[0]} is for networks by name; of the file {path} only the operations are listed.")
     if path.is_dir():
         rows = operations.list_operations(path)
     else:
+        guard.check_file(path, ExportError)
         found = anatomy.anatomy(path)
         alien = {op for op, _ in found.custom}
         rows = {op: (count, NO_KERNEL if op in alien else "") for op, count in found.ops.items()}

@@ -1,6 +1,7 @@
 """`kcnn summary` of networks that read sequences, and of exported files; images are in test_main.py."""
 
 import json
+import os
 
 import pytest
 import tensorflow as tf
@@ -38,10 +39,21 @@ def test_what_a_strangers_saved_model_would_do_is_listed_and_refused(nosy, capsy
     assert "refused before it runs: ReadFile" in err
 
 
-@pytest.mark.parametrize("content", [None, b"not a model at all"])
-def test_a_file_that_is_no_model_is_named(tmp_path, capsys, content):
-    file = tmp_path / "some.tflite"
-    if content:
-        file.write_bytes(content)
-    assert run(["summary", str(file)]) in (2, 3)
-    assert "some.tflite" in capsys.readouterr().err
+@pytest.mark.parametrize("kind", ["nothing", "text", "folder", "pipe", "empty folder", "graph file"])
+def test_a_path_that_is_no_model_is_named(tmp_path, capsys, kind):
+    path = tmp_path / {"empty folder": "some", "graph file": "some.pb"}.get(kind, "some.tflite")
+    if kind in ("text", "graph file"):
+        path.write_bytes(b"not a model at all")
+    elif kind.endswith("folder"):
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    assert run(["summary", str(path)]) in (2, 3)
+    said = capsys.readouterr().err
+    assert path.name in said
+    assert "kcnn list shows" not in said
+
+
+def test_flags_of_networks_are_refused_for_files(nosy, tmp_path, capsys):
+    assert run(["summary", str(nosy), f"--figure={tmp_path / 'f.png'}"]) == 2
+    assert "--figure is for networks by name" in capsys.readouterr().err

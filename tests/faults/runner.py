@@ -89,12 +89,13 @@ def surroundings() -> dict[str, Any]:
 
 
 def _claim(keep: Path) -> str:
-    """Mark a folder of results with the sources they are of; return what is wrong with it, "" for nothing."""
-    digest, mark = hashlib.sha256(), keep / "sources.sha256"
+    """Mark a folder of results with the sources and versions they are of; return what is wrong with it, or ""."""
+    about = {key: value for key, value in surroundings().items() if key != "date"}
+    digest, mark = hashlib.sha256(json.dumps(about).encode()), keep / "sources.sha256"
     for path in sorted([*(ROOT / "kcnn").rglob("*.py"), *HERE.rglob("*.py")]):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     if mark.is_file() and mark.read_text(encoding="utf-8") != digest.hexdigest():
-        return f"the results in {keep} are of other sources of kcnn; give --keep another folder"
+        return f"the results in {keep} are of other sources or versions; give --keep another folder"
     atomic.write_text(mark, digest.hexdigest())
     return ""
 
