@@ -146,6 +146,7 @@ def test_load_mixes_it_anew_each_time(split, monkeypatch):
     assert passes[0] != passes[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [1, 17, 40, 41])
 def test_a_known_place_spares_what_lies_before(split, start):
     expected = list(pipeline.training(split, RECORD, batch_size=32, seed=3, epochs=2).as_numpy_iterator())[start:]
@@ -172,6 +173,7 @@ def test_a_known_place_spares_what_lies_before(split, start):
         assert np.array_equal(y, labels)
 
 
+@pytest.mark.slow
 def test_a_place_is_gone_to_without_reading(file, split):
     places = stream.Places()
     for _ in pipeline.training(dataclasses.replace(split, places=places), RECORD, batch_size=32, seed=3, epochs=1):
