@@ -69,10 +69,7 @@ class Job:
             start_step: where to begin: a seek where examples are read by index; a stream is read up to there.
             places: of a stream; those of a checkpoint spare reading up to its step. Filled as the batches are taken.
         """
-        train = replace(self.source.split("train"), places=places)
-        source = Source(info=self.source.info, splits={**self.source.splits, "train": train})
-        options = {"training": True, "start_step": start_step, "bad": self.bad["train"]}
-        batches = self.task.dataset(self.recipe, source, "train", **options)
+        batches = self._dataset("train", training=True, start_step=start_step, places=places)
         return strategy.spread(self.strategy, batches, equal=True)
 
     def endless(self) -> Any:
@@ -129,8 +126,10 @@ class Job:
         left_out, classes = len(self.bad["train"]), len(self.source.info.classes)
         return f"{train.size} examples of {classes} classes, {left_out} left out, sha256 {digest.hexdigest()}"
 
-    def _dataset(self, split: str, **options: Any) -> "tf.data.Dataset":
-        return self.task.dataset(self.recipe, self.source, split, bad=self.bad[split], **options)
+    def _dataset(self, split: str, *, places: "Places | None" = None, **options: Any) -> "tf.data.Dataset":
+        part = replace(self.source.split(split), places=places)
+        source = replace(self.source, splits={**self.source.splits, split: part})
+        return self.task.dataset(self.recipe, source, split, bad=self.bad[split], **options)
 
 
 def resolve(recipe: Recipe) -> Recipe:

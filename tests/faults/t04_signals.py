@@ -99,8 +99,8 @@ def _twice(folder: Path, expected: dict[str, str]) -> dict[str, Any]:
             return step
 
         training = Job.training
-        Job.training = lambda self, first: (
-            training(self, first)
+        Job.training = lambda self, first, *places: (
+            training(self, first, *places)
             .enumerate(first)
             .map(lambda i, batch: (tf.ensure_shape(tf.py_function(wait, [i], tf.int64), []), batch))
             .map(lambda i, batch: batch)
