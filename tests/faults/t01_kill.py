@@ -24,10 +24,10 @@ CRITERION = (
 
 
 def run(n: int, work: Path) -> Outcome:
-    """Kill `n` runs of kcnn, and a tenth as many of plain Keras, ten at least."""
+    """Kill `n` runs of kcnn, and a tenth as many of plain Keras, five at least."""
     job.warm()
     ours = _compare(n, work / "kcnn", job.train, job.result, _unreadable)
-    few = min(n, max(10, n // 10))
+    few = min(n, max(5, n // 10))
     theirs = _compare(few, work / "keras", plain.train, plain.result, lambda folder: 0)
     redone = max(ours["redone"])
     whole = ours["identical"] == n and not ours["unreadable"] and not ours["refused"]

@@ -32,7 +32,7 @@ CRITERION = (
 
 
 def run(n: int, work: Path) -> Outcome:
-    """Stop at each step once, by index and over a stream; measure the start n / 4 times, at least thrice."""
+    """Stop at each step once, by index and over a stream; measure the start n / 8 times, at least thrice."""
     job.warm()
     exact = dict(zip(STOPS, _stopped(work / "index", job.source()), strict=True))
     exact |= {
@@ -44,7 +44,7 @@ def run(n: int, work: Path) -> Outcome:
     told = work / "batches.json"
     _child(lambda: _batches(told), work)
     batches = _read(told)
-    starts = _starts(max(3, n // 4), work)
+    starts = _starts(max(3, n // 8), work)
     ratio = starts["far"] / starts["cold"]
     return Outcome(
         criterion=CRITERION,
