@@ -89,7 +89,7 @@ def _measure(windows: int, work: Path, result: Path) -> None:
 
     state = State(10**9)
     with Signals() as signals, checkpoint.Writer(folder.checkpoints) as writer:
-        keeper = Keeper(folder, chosen, state, data="", metrics={}, writer=writer, signals=signals)
+        keeper = Keeper(folder, made, state, places=None, metrics={}, writer=writer, signals=signals)
         keeper.on_epoch_end = lambda *_: None
         steps = EVERY * (3 * windows + 5)
         made.model.fit(made.endless(), steps_per_epoch=steps, callbacks=[keeper, Windows()], verbose=0, shuffle=False)
