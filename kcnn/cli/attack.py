@@ -67,8 +67,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     victim, runner = _open(args.model)
     if runner.preprocess.bit_depth == 16:
         raise ConfigError(
-            f"{args.model} keeps 16 bits of each pixel (preprocess.bit_depth=16), but attacks are written as pictures of "
-            "8; from Python, kcnn.adversarial takes its images with whole=False."
+            f"{args.model} keeps 16 bits of each pixel (preprocess.bit_depth=16), but attacks are written as pictures "
+            "of 8; from Python, kcnn.adversarial takes its images with whole=False."
         )
     labels = runner.labels
     target = None if args.target is None else class_id(args.target, labels)
