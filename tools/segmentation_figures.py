@@ -1,13 +1,13 @@
 """Print the figures of segmentation: `.venv/bin/python tools/segmentation_figures.py NAME ... [--camvid=FOLDER]`.
 
-    camvid      U-Net from scratch on CamVid: test mIoU, per class, every format of the bundle (an hour on two cores)
-    camvid_lite DeepLabV3+ on EfficientNet-Lite0 with ImageNet's weights: the same (likewise)
-    camvid_edge DeepLabV3+ MobileNetV2 from scratch: the same (likewise)
+    camvid      U-Net from scratch on CamVid: test mIoU, per class, every format of the bundle
+    camvid_lite DeepLabV3+ on EfficientNet-Lite0 with ImageNet's weights: the same
+    camvid_edge DeepLabV3+ MobileNetV2 from scratch: the same
     pets        U-Net on the pets' trimaps: the same
     shapes      the embedded recipe: the same
     unpooling   SegNet with and without remembered positions on the shapes, same seeds
     skips       FCN-32s, 16s and 8s of one narrow trunk on the shapes: boundary F-score
-    window      the sliding window against its fully convolutional twin: seconds an image, answers equal (a minute)
+    window      the sliding window against its fully convolutional twin: seconds an image, answers equal
     looks       a finished run (--run=FOLDER) by tiles, at several scales and mirrored
 
 Data: --camvid and --pets are folders, --weights a file of EfficientNet-Lite0's (default imagenet). Runs land in --work,
